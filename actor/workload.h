@@ -1,0 +1,78 @@
+/*
+ * workload.h - everything textual about a run: tokenizer, template, tasks,
+ * rewards, pre-training corpus.
+ *
+ * Built from the spec (JSON) and the files the learner serves.  The rest of an
+ * actor sees token ids, numbers and opaque problems.  Prompt n and document n
+ * are pure functions of (spec, n): the same on every actor.
+ *
+ * Thread-safe for readers once created; scoring is asked for and collected
+ * separately, because a scorer may be a process that takes seconds.
+ */
+#ifndef ARGOSY_ACTOR_WORKLOAD_H
+#define ARGOSY_ACTOR_WORKLOAD_H
+
+#include "actor/client.h"
+#include "common/base/err.h"
+#include "common/model/shape.h"
+#include "proto/messages.h"
+
+struct workload;
+
+struct workload *workload_create(const char *spec, const struct client_file *files, size_t n_files,
+                                 struct err *err);
+void workload_destroy(struct workload *w);
+
+const struct shape *workload_shape(const struct workload *w); // of the served config.json
+void workload_hashes(const struct workload *w, struct ready *out);
+
+// Ids that end a response (at least one; from generation config and tokenizer).
+size_t workload_stop_ids(const struct workload *w, const uint32_t **ids);
+
+struct problem; // text and reference answer of one prompt; owned by its prompt
+
+struct prompt {
+    uint32_t *tokens; // malloc'ed
+    uint32_t n_tokens;
+    struct problem *problem;
+};
+// kind: LEASE_GENERATE draws from the training set, LEASE_EVAL from the held-out one.
+int workload_prompt(const struct workload *w, enum lease_kind kind, uint64_t index,
+                    struct prompt *out, struct err *err);
+void prompt_fini(struct prompt *p);
+
+// One pre-training or SFT sequence: ids and the loss weight of each as a target
+// (loss_mask[0] is never used).
+struct document {
+    uint32_t *tokens; // malloc'ed
+    float *loss_mask; // malloc'ed
+    uint32_t n_tokens;
+};
+int workload_document(const struct workload *w, uint64_t index, struct document *out,
+                      struct err *err);
+void document_fini(struct document *d);
+
+struct score {
+    enum outcome outcome;
+    char outcome_text[256];
+    double reward; // weighted total
+    uint32_t n_rewards;
+    struct named_number rewards[REWARDS_MAX]; // names are static or the workload's
+    uint32_t n_metrics;
+    struct named_number metrics[METRICS_MAX];
+    uint64_t answer; // hash of the canonical answer; 0: none
+    bool is_correct;
+    struct text source;
+};
+// Asks for a score; `ticket` comes back with it.  The response is copied.
+// Rule rewards are scored at once and collected by the next poll.
+int workload_score(struct workload *w, uint64_t ticket, const struct prompt *prompt,
+                   const uint32_t *response, uint32_t n_tokens, enum finish_reason finish,
+                   struct err *err);
+// True: one finished score.  False: none at the moment.
+bool workload_poll(struct workload *w, uint64_t *ticket, struct score *out);
+
+// For people and logs: malloc'ed text of ids.
+char *workload_text(const struct workload *w, const uint32_t *tokens, uint32_t n_tokens);
+
+#endif
