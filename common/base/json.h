@@ -23,7 +23,8 @@ struct json {
 };
 
 // `name` is what errors call the source (a path, "lease payload").  Input over
-// 1 GiB, trailing text, duplicate keys and bad UTF-8 are refused.
+// 1 GiB, trailing text, duplicate keys and bad UTF-8 are refused.  Integers are
+// exact in 63 bits; a bigger one makes all numbers of its document doubles.
 struct json_document *json_parse(const char *bytes, size_t size_bytes, const char *name,
                                  struct err *err);
 struct json_document *json_read_file(const char *path, size_t limit_bytes, struct err *err);
@@ -49,8 +50,7 @@ const char *json_key(void *iterator);
 struct json json_value(struct json object, void *iterator);
 
 // Required members: an error names the document and the key.
-int json_get_u64(struct json object, const char *key, uint64_t max, uint64_t *out,
-                 struct err *err);
+int json_get_u64(struct json object, const char *key, uint64_t max, uint64_t *out, struct err *err);
 int json_get_double(struct json object, const char *key, double *out, struct err *err);
 int json_get_bool(struct json object, const char *key, bool *out, struct err *err);
 int json_get_string(struct json object, const char *key, const char **out, struct err *err);
@@ -69,13 +69,15 @@ struct json_writer {
     bool need_comma;
 };
 void json_writer_init(struct json_writer *w);
-void json_open(struct json_writer *w, const char *key, char bracket);  // '{' or '['; key NULL in arrays
-void json_close(struct json_writer *w, char bracket);                  // '}' or ']'
+void json_open(struct json_writer *w, const char *key,
+               char bracket);                         // '{' or '['; key NULL in arrays
+void json_close(struct json_writer *w, char bracket); // '}' or ']'
 void json_put_string(struct json_writer *w, const char *key, const char *value);
 void json_put_text(struct json_writer *w, const char *key, const char *bytes, size_t size_bytes);
 void json_put_double(struct json_writer *w, const char *key, double value); // NaN, inf: null
 void json_put_u64(struct json_writer *w, const char *key, uint64_t value);
 void json_put_i64(struct json_writer *w, const char *key, int64_t value);
 void json_put_bool(struct json_writer *w, const char *key, bool value);
+void json_put_json(struct json_writer *w, const char *key, const char *json_text); // as it is
 
 #endif
