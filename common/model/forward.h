@@ -11,6 +11,7 @@
 
 #include "common/base/pool.h"
 #include "common/math/attention.h"
+#include "common/model/block.h"
 #include "common/model/weights.h"
 
 // Pages of keys and values for every layer.
@@ -18,9 +19,11 @@ struct kv {
     struct attention_shape shape;
     struct kv_layer *layers; // (n_layers)
     uint32_t n_layers, n_pages;
-    void *memory;
+    struct block block;
 };
 void kv_init(struct kv *kv, const struct shape *shape, uint32_t n_pages);
+// Pages of fewer layers than the model has: one for the gradients of a layer at a time.
+void kv_init_layers(struct kv *kv, const struct shape *shape, uint32_t n_layers, uint32_t n_pages);
 void kv_fini(struct kv *kv);
 void kv_clear(struct kv *kv); // all zero: for gradients
 size_t kv_bytes(const struct shape *shape, uint32_t n_pages);
@@ -43,46 +46,51 @@ struct chunk {
 
 // What the backward needs of one layer; all (n_rows, .) of the chunk.
 struct saved_layer {
-    float *input;          // (C) residual stream entering the layer
-    float *norm_attention; // (C) normed input
+    float *input;                 // (C) residual stream entering the layer
+    float *norm_attention;        // (C) normed input
     float *inverse_rms_attention; // (1)
-    float *qkv_raw;        // (H*D + 2*K*D) before q/k norm and RoPE; NULL without q/k norm
-    float *q;              // (H*D) as attention reads it
-    float *inverse_rms_q;  // (H); NULL without q/k norm
-    float *inverse_rms_k;  // (K)
-    float *attention_out;  // (H*D)
-    float *logsumexp;      // (H)
-    float *middle;         // (C) residual stream between attention and MLP
-    float *norm_ffn;       // (C)
+    float *qkv;             // (H*D + 2*K*D) projections; without q/k norm, q and k roped in place
+    float *qk;              // rows as qkv's: q and k normed and roped; NULL without q/k norm
+    float *inverse_rms_q;   // (H); NULL without q/k norm
+    float *inverse_rms_k;   // (K); NULL without q/k norm
+    float *attention_out;   // (H*D)
+    float *logsumexp;       // (H)
+    float *middle;          // (C) residual stream between attention and MLP
+    float *norm_ffn;        // (C)
     float *inverse_rms_ffn; // (1)
-    float *gate_up;        // (2F)
-    float *swiglu;         // (F)
+    float *gate_up;         // (2F)
+    float *swiglu;          // (F)
 };
 
 struct saved {
-    struct saved_layer *layers; // (n_layers); with recomputation only `input` is filled
+    struct saved_layer *layers; // (n_layers); with recomputation only `input` is there
     float *last;                // (C) residual stream after the last layer
     float *inverse_rms_final;   // (1)
     uint32_t n_rows_max;
-    void *memory;
+    struct block block;
 };
 void saved_init(struct saved *s, const struct shape *shape, uint32_t n_rows_max, bool recompute);
 void saved_fini(struct saved *s);
 size_t saved_bytes(const struct shape *shape, uint32_t n_rows_max, bool recompute);
 
+// The arrays of one layer, `input` left out, for recomputation and scratch.
+void saved_layer_carve(struct block *b, const struct shape *shape, uint32_t n_rows_max,
+                       struct saved_layer *layer);
+
 // Scratch for chunks of up to n_rows_max rows.
 struct forward_scratch;
 struct forward_scratch *forward_scratch_create(const struct shape *shape, uint32_t n_rows_max);
 void forward_scratch_destroy(struct forward_scratch *scratch);
+size_t forward_scratch_bytes(const struct shape *shape, uint32_t n_rows_max);
 
 // hidden: (n_rows, C), after the final norm.  saved may be NULL.
 void forward(float *hidden, const struct weights *w, struct kv *kv, const struct chunk *chunk,
              struct saved *saved, struct forward_scratch *scratch, struct pool *pool);
 
-// Runs one layer again from saved->layers[layer].input, filling the rest of
-// that layer from `into` (recomputation); same bits as forward().
+// Runs one layer again from into->input, which the caller sets, and fills the
+// rest of `into` (recomputation); same bits as forward().
 void forward_layer_again(const struct weights *w, struct kv *kv, const struct chunk *chunk,
-                         const float *input, uint32_t layer, struct saved_layer *into,
+                         uint32_t layer, const struct saved_layer *into,
                          struct forward_scratch *scratch, struct pool *pool);
 
 // logits: (n, V) for n rows of hidden, rows C apart.

@@ -22,6 +22,10 @@ int safetensors_read_model(const char *folder, const struct params *params, uint
 int safetensors_read_model_f32(const char *folder, const struct params *params, float *flat,
                                struct err *err);
 
+// The same from the bytes of one file, called `name` in errors.
+int safetensors_read_bytes(const void *bytes, size_t size_bytes, const char *name,
+                           const struct params *params, uint16_t *flat, struct err *err);
+
 // Writes folder/model.safetensors (bf16), atomically.
 int safetensors_write_model(const char *folder, const struct params *params, const uint16_t *flat,
                             struct err *err);

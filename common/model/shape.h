@@ -49,4 +49,8 @@ void shape_write_config(const struct shape *s, uint32_t bos_id, uint32_t eos_id,
 struct attention_shape shape_attention(const struct shape *s);
 struct hash shape_hash(const struct shape *s);
 
+// The angle by which each pair of a head turns per position: (D/2) values,
+// theta^(-2i/D).  Every rope type of config.json is a change to these alone.
+void shape_inverse_frequencies(const struct shape *s, double *out);
+
 #endif

@@ -16,14 +16,14 @@
 struct weights; // opaque
 
 struct weights_layer {
-    const float *norm_attention; // (C)
-    struct panels qkv;           // (H*D + 2*K*D, C)
-    const float *qkv_bias;       // (H*D + 2*K*D) or NULL
+    const float *norm_attention;  // (C)
+    struct panels qkv;            // (H*D + 2*K*D, C)
+    const float *qkv_bias;        // (H*D + 2*K*D) or NULL
     const float *q_norm, *k_norm; // (D) or NULL
-    struct panels o;             // (C, H*D)
-    const float *norm_ffn;       // (C)
-    struct panels gate_up;       // (2F, C)
-    struct panels down;          // (C, F)
+    struct panels o;              // (C, H*D)
+    const float *norm_ffn;        // (C)
+    struct panels gate_up;        // (2F, C)
+    struct panels down;           // (C, F)
 };
 
 // Room for one version; contents undefined until the first load.
