@@ -1,0 +1,8 @@
+#include "actor/verbs.h"
+
+const struct actor_verb actor_verbs[] = {
+    {"init", init_verb},
+    {"eval", eval_verb},
+    {"tokenize", tokenize_verb},
+};
+const size_t n_actor_verbs = sizeof actor_verbs / sizeof *actor_verbs;
