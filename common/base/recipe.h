@@ -46,9 +46,9 @@ struct recipe *recipe_open(const char *path, size_t n_overrides, char *const *ov
 void recipe_destroy(struct recipe *recipe);
 
 const char *recipe_path(const struct recipe *recipe);
-size_t recipe_stage_count(const struct recipe *recipe);                     // at least 1
-const char *recipe_stage_name(const struct recipe *recipe, size_t stage);   // "main" if unlisted
-int recipe_find_stage(const struct recipe *recipe, const char *name);       // -1: none
+size_t recipe_stage_count(const struct recipe *recipe);                   // at least 1
+const char *recipe_stage_name(const struct recipe *recipe, size_t stage); // "main" if unlisted
+int recipe_find_stage(const struct recipe *recipe, const char *name);     // -1: none
 
 int recipe_bind(struct recipe *recipe, size_t stage, const struct recipe_key *keys, size_t n_keys,
                 void *out, struct err *err);
