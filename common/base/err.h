@@ -12,12 +12,12 @@
 
 enum err_code {
     ERR_NONE = 0,
-    ERR_USAGE,   // a bad option or recipe value: tell the user, exit 2
-    ERR_IO,      // a file or socket failed: errno text is in the message
-    ERR_FORMAT,  // bytes from disk or a peer do not follow their format
-    ERR_LIMIT,   // a declared size is over a fixed limit
-    ERR_STALE,   // well formed, but of a step or epoch we no longer accept
-    ERR_TIMEOUT, // nothing arrived in time: the caller decides on a retry
+    ERR_USAGE,    // a bad option or recipe value: tell the user, exit 2
+    ERR_IO,       // a file or socket failed: errno text is in the message
+    ERR_FORMAT,   // bytes from disk or a peer do not follow their format
+    ERR_LIMIT,    // a declared size is over a fixed limit
+    ERR_STALE,    // well formed, but of a step or epoch we no longer accept
+    ERR_TIMEOUT,  // nothing arrived in time: the caller decides on a retry
     ERR_MISMATCH, // both sides are well formed and disagree (hash, shape, key)
 };
 

@@ -29,8 +29,7 @@ int file_read(const char *path, size_t limit_bytes, char **bytes, size_t *size_b
 int file_write_atomic(const char *path, const void *bytes, size_t size_bytes, struct err *err);
 
 // write(2) until all is written; names `what` in the error.
-int file_write_all(int fd, const void *bytes, size_t size_bytes, const char *what,
-                   struct err *err);
+int file_write_all(int fd, const void *bytes, size_t size_bytes, const char *what, struct err *err);
 
 int file_sync_folder(const char *path, struct err *err);
 int file_make_folders(const char *path, struct err *err); // mkdir -p, mode 0777 & ~umask
