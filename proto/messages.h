@@ -97,8 +97,8 @@ struct ready {
 };
 
 struct credit {
-    uint64_t bytes;          // results the actor can still hold un-acknowledged
-    uint32_t samples;        // further samples it is willing to be leased
+    uint64_t bytes;   // results the actor can still hold un-acknowledged
+    uint32_t samples; // further samples it is willing to be leased
     bool has_weights;
     uint64_t weights_version; // held and swapped in
 };
@@ -118,7 +118,7 @@ struct lease {
     uint32_t n_prompts;    // 1 unless LEASE_FEED
     uint32_t n_samples;    // of each prompt; 1 for LEASE_FEED
     uint64_t weights_version;
-    uint64_t seed;         // sampling key
+    uint64_t seed; // sampling key
     float temperature, top_p;
     uint32_t top_k;          // 0: off
     uint32_t max_new_tokens; // of a response
@@ -157,10 +157,10 @@ struct named_number {
 
 struct result {
     uint64_t lease;
-    uint32_t kind;         // enum lease_kind
+    uint32_t kind; // enum lease_kind
     uint64_t prompt_index;
-    uint32_t sample;       // 0 .. n_samples-1
-    uint32_t outcome;      // enum outcome; when not OK the rest may be empty
+    uint32_t sample;  // 0 .. n_samples-1
+    uint32_t outcome; // enum outcome; when not OK the rest may be empty
     struct text outcome_text;
     uint32_t finish_reason;
     uint32_t n_prompt_tokens; // the first of `tokens`
@@ -176,8 +176,8 @@ struct result {
     struct named_number rewards[REWARDS_MAX]; // components, unweighted
     uint32_t n_metrics;
     struct named_number metrics[METRICS_MAX]; // "level", "reflective_words", ...
-    uint64_t answer;  // hash of the canonical final answer, for majorities; 0: none given
-    bool is_correct;  // accuracy component is full
+    uint64_t answer;    // hash of the canonical final answer, for majorities; 0: none given
+    bool is_correct;    // accuracy component is full
     struct text source; // data_source
 };
 
@@ -221,8 +221,8 @@ struct get {
 struct manifest {
     struct hash object; // SHA-256 of the whole
     uint64_t size_bytes;
-    uint64_t version;   // 0 for files
-    uint64_t base;      // version this is a delta to; 0: a full snapshot
+    uint64_t version; // 0 for files
+    uint64_t base;    // version this is a delta to; 0: a full snapshot
     uint32_t chunk_bytes;
     uint32_t n_chunks;
     const struct hash *chunks; // (n_chunks)           blob "chunks"

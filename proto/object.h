@@ -5,7 +5,8 @@
  * table; the fetching side is a state machine without sockets: it says which
  * GET to send next, takes MANIFEST and CHUNK in any order, with loss and
  * repetition, verifies every chunk, and is complete only when the whole hash
- * matches.
+ * matches.  It takes no memory before the manifest's size is seen to be within
+ * the caller's limit.
  */
 #ifndef ARGOSY_PROTO_OBJECT_H
 #define ARGOSY_PROTO_OBJECT_H
@@ -33,14 +34,21 @@ struct fetch; // one object under way
 struct fetch *fetch_create(const struct hash *object, uint64_t size_bytes_max);
 void fetch_destroy(struct fetch *f);
 
+#define FETCH_WINDOW_MAX 64
+
 // The next GET to send at now_ms, or false.  At most `window` chunks are asked
-// for at a time; unanswered ones are asked again after a second.
+// for at a time.  One that is not answered is asked again when nothing at all
+// has come for a second, then for 2, 4 and 8, so that a slow link is not buried.
 bool fetch_next(struct fetch *f, uint64_t now_ms, uint32_t window, struct get *out);
+// Both verify before they keep.  What is refused leaves the fetch as it was; a
+// repeated or late one of this object is fine.  When the last chunk is in and the
+// whole does not match its name, the fetch starts anew with the manifest.
 int fetch_take_manifest(struct fetch *f, const struct manifest *m, struct err *err);
 int fetch_take_chunk(struct fetch *f, const struct chunk_data *c, struct err *err);
 bool fetch_is_complete(const struct fetch *f);
 const struct hash *fetch_object(const struct fetch *f);
-// The verified bytes; the caller owns them (free).
+uint64_t fetch_bytes_done(const struct fetch *f); // for progress
+// The verified bytes with a 0 after them; the caller owns them (free).
 unsigned char *fetch_take_bytes(struct fetch *f, uint64_t *size_bytes);
 
 #endif
