@@ -216,24 +216,31 @@ int journal_decode_note(const struct journal_record *r, char *out, size_t out_by
     return 0;
 }
 
-int journal_decode_result(const struct journal_record *r, struct message *out, struct err *err)
+int journal_result_frames(const struct journal_record *r, struct frames *out, struct err *err)
 {
     if (check_payload(r, "RESULT", 8, err) != 0) return -1;
-    struct frames frames = {.n = get_u32(r->payload)};
-    if (frames.n > FRAMES_MAX)
+    out->n = get_u32(r->payload);
+    if (out->n > FRAMES_MAX)
         return err_set(err, ERR_LIMIT, "record %llu: %u frames, at most %d",
-                       (unsigned long long)r->sequence, frames.n, FRAMES_MAX);
-    size_t used = padded(8 + 4 * (size_t)frames.n);
+                       (unsigned long long)r->sequence, out->n, FRAMES_MAX);
+    size_t used = padded(8 + 4 * (size_t)out->n);
     if (check_payload(r, "RESULT", (uint32_t)used, err) != 0) return -1;
 
-    for (uint32_t i = 0; i < frames.n; i++) {
+    for (uint32_t i = 0; i < out->n; i++) {
         uint32_t n = get_u32(r->payload + 8 + 4 * i);
         if (n > r->payload_bytes - used || padded(n) > r->payload_bytes - used)
             return err_set(err, ERR_FORMAT, "record %llu: frame %u is cut short",
                            (unsigned long long)r->sequence, i);
-        frames.frame[i] = (struct frame){r->payload + used, n};
+        out->frame[i] = (struct frame){r->payload + used, n};
         used += padded(n);
     }
+    return 0;
+}
+
+int journal_decode_result(const struct journal_record *r, struct message *out, struct err *err)
+{
+    struct frames frames;
+    if (journal_result_frames(r, &frames, err) != 0) return -1;
     if (wire_decode(out, &frames, NULL, err) != 0)
         return err_prefix(err, "record %llu", (unsigned long long)r->sequence);
     if (out->type != MESSAGE_RESULT)

@@ -108,7 +108,7 @@ int journal_decode_issued(const struct journal_record *r, struct journal_issued 
                           struct err *err);
 int journal_decode_end(const struct journal_record *r, struct journal_end *out, struct err *err);
 int journal_decode_result(const struct journal_record *r, struct message *out, struct err *err);
-struct frames;
+// The frames of the RESULT message, in the record's payload.
 int journal_result_frames(const struct journal_record *r, struct frames *out, struct err *err);
 
 // The text of a NOTE, 0-terminated in out (cut to fit).
