@@ -16,7 +16,7 @@ struct batch_limits batch_limits_for(uint32_t n_lanes, uint32_t pack_tokens,
     uint32_t n_rows = pack_tokens > n_sequence_max ? pack_tokens : n_sequence_max;
 
     // Pages end with their sequence; short ones leave them half empty.
-    return (struct batch_limits){n_lanes, n_rows, 2 * pages_for(n_rows) + 8};
+    return (struct batch_limits){n_lanes, n_rows, 2 * pages_for(n_rows) + 8, 2 * n_rows};
 }
 
 static uint32_t prompt_rows(const struct sample *s)
@@ -41,12 +41,13 @@ static uint32_t response_pages(const struct sample *s)
     return n_rows == 0 ? 0 : pages_for(prompt_rows(s) + n_rows) - n_shared;
 }
 
-static bool has_loss(const struct sample *s)
+static uint32_t items_of(const struct sample *s)
 {
-    for (uint32_t t = 1; t < s->n_tokens; t++) {
-        if (s->weights[t] != 0.0f) return true;
-    }
-    return false;
+    uint32_t n = 0;
+
+    for (uint32_t t = 1; t < s->n_tokens; t++)
+        n += s->weights[t] != 0.0f;
+    return n;
 }
 
 // Takes samples from `at` on while they share a prompt and fit.
@@ -58,17 +59,19 @@ static struct unit next_unit(const struct batch *b, uint32_t at, uint32_t n_rows
     unit.n_pages = pages_for(unit.n_rows);
     for (uint32_t i = at; i < b->n_samples; i++) {
         const struct sample *s = &b->samples[i];
-        uint32_t n_rows = response_rows(s), n_pages = response_pages(s);
+        uint32_t n_rows = response_rows(s), n_pages = response_pages(s), n_items = items_of(s);
         bool is_alone = i == at;
 
         if (!is_alone &&
             (s->group != first->group || s->n_prompt_tokens == 0 ||
              s->n_prompt_tokens != first->n_prompt_tokens || unit.n_rows + n_rows > n_rows_max ||
-             unit.n_pages + n_pages > b->limits.n_pages_max)) {
+             unit.n_pages + n_pages > b->limits.n_pages_max ||
+             unit.n_items + n_items > b->limits.n_items_max)) {
             break;
         }
         unit.n_rows += n_rows;
         unit.n_pages += n_pages;
+        unit.n_items += n_items;
         unit.count++;
     }
     CHECK(unit.n_rows <= b->limits.n_rows_max && unit.n_pages <= b->limits.n_pages_max);
@@ -107,12 +110,9 @@ static void make_units(struct batch *b)
     CHECK(b->units != NULL);
     for (uint32_t at = 0; at < b->n_samples;) {
         struct unit unit = next_unit(b, at, n_rows_max);
-        bool is_useful = false;
 
         at += unit.count;
-        for (uint32_t i = unit.first; i < at; i++)
-            is_useful = is_useful || has_loss(&b->samples[i]);
-        if (!is_useful) continue;
+        if (unit.n_items == 0) continue;
         b->units[b->n_units++] = unit;
         b->n_rows += unit.n_rows;
     }
@@ -137,7 +137,7 @@ static void spread_over_lanes(struct batch *b)
 }
 
 struct room {
-    uint32_t n_rows, n_pages; // left
+    uint32_t n_rows, n_pages, n_items; // left
 };
 
 static void fill_packs(struct batch *b, uint32_t lane, struct room *rooms)
@@ -150,14 +150,19 @@ static void fill_packs(struct batch *b, uint32_t lane, struct room *rooms)
 
         if (unit->lane != lane) continue;
         for (uint32_t p = 0; p < n_packs; p++) {
-            if (rooms[p].n_rows < unit->n_rows || rooms[p].n_pages < unit->n_pages) continue;
+            if (rooms[p].n_rows < unit->n_rows || rooms[p].n_pages < unit->n_pages ||
+                rooms[p].n_items < unit->n_items) {
+                continue;
+            }
             if (best == n_packs || rooms[p].n_rows < rooms[best].n_rows) best = p;
         }
         if (best == n_packs) {
-            rooms[n_packs++] = (struct room){b->limits.n_rows_max, b->limits.n_pages_max};
+            rooms[n_packs++] =
+                (struct room){b->limits.n_rows_max, b->limits.n_pages_max, b->limits.n_items_max};
         }
         rooms[best].n_rows -= unit->n_rows;
         rooms[best].n_pages -= unit->n_pages;
+        rooms[best].n_items -= unit->n_items;
         unit->pack = best;
     }
     b->n_packs[lane] = n_packs;

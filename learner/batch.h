@@ -20,15 +20,17 @@ struct batch_limits {
     uint32_t n_lanes;
     uint32_t n_rows_max;  // of a pack; at least the longest sequence
     uint32_t n_pages_max; // of a pack
+    uint32_t n_items_max; // of a pack
 };
 
-// A pack of n_rows_max rows, and the pages that are enough for one.
+// A pack of at least pack_tokens rows, with pages and items that are enough for
+// most such packs and for any one sequence.
 struct batch_limits batch_limits_for(uint32_t n_lanes, uint32_t pack_tokens,
                                      uint32_t n_sequence_max);
 
 struct unit { // samples [first, first + count) of the batch, one prompt
     uint32_t first, count;
-    uint32_t n_rows, n_pages;
+    uint32_t n_rows, n_pages, n_items;
     uint32_t lane, pack; // pack: within the lane
 };
 

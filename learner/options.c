@@ -54,8 +54,12 @@ static const struct recipe_key keys[] = {
      "-1: actor.clip_ratio"},
     {"actor.clip_ratio_high", RECIPE_DOUBLE, AT(clip_ratio_high), "-1", -1, 1e6, NULL,
      "-1: actor.clip_ratio"},
+    {"actor.clip_ratio_c", RECIPE_DOUBLE, AT(clip_ratio_c), "0", 0, 1e6, NULL,
+     "above 1: bound of the ratio where the advantage is negative; 0: none"},
     {"actor.use_kl_loss", RECIPE_BOOL, AT(use_kl_loss), "false", 0, 0, NULL,
-     "k3 divergence from the reference, in the loss"},
+     "divergence from the reference, in the loss"},
+    {"actor.kl_loss_type", RECIPE_CHOICE, AT(kl_loss_type), "k3", 0, 0, "k3|k1|k2|abs|k3+",
+     "how the divergence is estimated"},
     {"actor.kl_loss_coef", RECIPE_DOUBLE, AT(kl_loss_coef), "0.001", 0, 1e3, NULL, ""},
     {"actor.ref_refresh_steps", RECIPE_U64, AT(ref_refresh_steps), "0", 0, BILLION, NULL,
      "the reference becomes the newest policy every so many steps; 0: never"},
@@ -165,6 +169,9 @@ static const char *contradiction(const struct options *o)
         return "trainer.test_freq and val_before_train need eval.n_prompts above 0";
     }
     if (o->model_path[0] == '\0' && o->model_preset[0] == '\0') return "model.path is missing";
+    if (o->clip_ratio_c != 0 && o->clip_ratio_c <= 1) {
+        return "actor.clip_ratio_c must be 0 or above 1";
+    }
     if (o->mode == MODE_ONE_STEP_OFF && o->kind != STAGE_GRPO) {
         return "trainer.mode one_step_off is for kind grpo";
     }
@@ -212,6 +219,18 @@ bool options_wants_eval(const struct options *o)
 uint32_t options_sequence_max(const struct options *o)
 {
     return (uint32_t)(o->max_prompt_length + o->max_response_length);
+}
+
+struct loss_config options_loss(const struct options *o)
+{
+    return (struct loss_config){
+        .kind = o->kind == STAGE_GRPO ? LOSS_GRPO : LOSS_CROSS_ENTROPY,
+        .clip_ratio_low = (float)o->clip_ratio_low,
+        .clip_ratio_high = (float)o->clip_ratio_high,
+        .clip_ratio_c = (float)o->clip_ratio_c,
+        .kl_loss_coef = options_wants_reference(o) ? (float)o->kl_loss_coef : 0.0f,
+        .kl_kind = (enum kl_kind)o->kl_loss_type,
+    };
 }
 
 struct schedule options_schedule(const struct options *o)

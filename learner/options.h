@@ -15,6 +15,7 @@
 
 #include "common/base/recipe.h"
 #include "learner/adamw.h"
+#include "learner/gradient.h"
 #include "learner/schedule.h"
 
 enum stage_kind { STAGE_PRETRAIN, STAGE_SFT, STAGE_GRPO, STAGE_EVAL };
@@ -38,7 +39,8 @@ struct options {
 
     int adv_estimator, zero_variance, loss_agg_mode;
     bool norm_adv_by_std, use_kl_loss;
-    double clip_ratio, clip_ratio_low, clip_ratio_high, kl_loss_coef, grad_clip;
+    double clip_ratio, clip_ratio_low, clip_ratio_high, clip_ratio_c, kl_loss_coef, grad_clip;
+    int kl_loss_type; // enum kl_kind
     uint64_t ref_refresh_steps, ppo_mini_batch_size, ppo_epochs;
 
     double lr, min_lr_ratio, decay_start;
@@ -76,6 +78,7 @@ bool options_is_feed(const struct options *o); // pretrain, sft
 bool options_wants_reference(const struct options *o);
 bool options_wants_eval(const struct options *o);
 uint32_t options_sequence_max(const struct options *o); // tokens of a sequence
+struct loss_config options_loss(const struct options *o);
 struct schedule options_schedule(const struct options *o);
 
 #endif

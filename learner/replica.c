@@ -23,6 +23,7 @@ static struct gradient_limits gradient_limits(const struct replica_config *confi
     return (struct gradient_limits){
         .n_rows_max = limits->n_rows_max,
         .n_pages_max = limits->n_pages_max,
+        .n_items_max = limits->n_items_max,
         .recompute = config->recompute,
     };
 }
@@ -147,7 +148,12 @@ void replica_refresh_reference(struct replica *r)
 {
     if (r->reference == NULL) return;
     memcpy(r->flat_reference, r->flat, r->params.n_elements * sizeof *r->flat);
-    weights_load(r->reference, r->flat_reference, r->pool);
+    replica_load_reference(r);
+}
+
+void replica_load_reference(struct replica *r)
+{
+    if (r->reference != NULL) weights_load(r->reference, r->flat_reference, r->pool);
 }
 
 // --- one step ----------------------------------------------------------------

@@ -80,7 +80,8 @@ void replica_update(struct replica *r, const struct sample *samples, size_t n,
 // Collective: after masters changed, bf16 weights everywhere.
 void replica_round(struct replica *r);
 
-// The reference becomes the current policy.
+// The reference becomes the current policy, or what flat_reference now holds.
 void replica_refresh_reference(struct replica *r);
+void replica_load_reference(struct replica *r);
 
 #endif
