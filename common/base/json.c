@@ -31,6 +31,12 @@ struct json_document *json_parse(const char *bytes, size_t size_bytes, const cha
                 JSON_BYTES_MAX);
         return NULL;
     }
+    // The library takes a zero byte behind a number for nothing at all.
+    const char *zero = size_bytes == 0 ? NULL : memchr(bytes, 0, size_bytes);
+    if (zero != NULL) {
+        err_set(err, ERR_FORMAT, "%s: byte %zu is zero", name, (size_t)(zero - bytes));
+        return NULL;
+    }
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
     json_error_t why;
     json_t *root = json_loadb(size_bytes == 0 ? "" : bytes, size_bytes, flags, &why);
@@ -180,12 +186,12 @@ static int refuse(struct json object, const char *key, const char *wanted, struc
         return err_set(err, ERR_FORMAT, "%s: field '%s': want %s, got an %s", name, key, wanted,
                        json_is_array(view(NULL, value)) ? "array" : "object");
     }
-    char shown[SHOWN_BYTES + 1];
-    size_t size = json_dumpb(value, shown, SHOWN_BYTES, JSON_ENCODE_ANY);
-    const char *cut = size > SHOWN_BYTES ? "..." : "";
-    shown[size > SHOWN_BYTES ? SHOWN_BYTES : size] = '\0';
-    return err_set(err, ERR_FORMAT, "%s: field '%s': want %s, got %s%s", name, key, wanted, shown,
-                   cut);
+    char *shown = json_dumps(value, JSON_ENCODE_ANY);
+    CHECK(shown != NULL);
+    err_set(err, ERR_FORMAT, "%s: field '%s': want %s, got %.*s%s", name, key, wanted, SHOWN_BYTES,
+            shown, strlen(shown) > SHOWN_BYTES ? "..." : "");
+    free(shown);
+    return -1;
 }
 
 int json_get_u64(struct json object, const char *key, uint64_t max, uint64_t *out, struct err *err)
