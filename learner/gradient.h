@@ -18,22 +18,33 @@ enum loss_kind {
     LOSS_GRPO,
 };
 
-// R1.md section 1: token-level ratio, clip, k3 KL to a reference in the loss.
+// The estimator of the KL to the reference, of d = log pi_ref - log pi.
+enum kl_kind {
+    KL_K3,     // exp(d) - d - 1, GRPO's own
+    KL_K1,     // -d
+    KL_K2,     // d^2 / 2
+    KL_ABS,    // |d|
+    KL_K3_PLUS // the value of k3, the gradient of k2
+};
+
+// Token-level ratio, clip, KL to a reference in the loss (DeepSeekMath 4.1.1).
 struct loss_config {
     enum loss_kind kind;
     float clip_ratio_low, clip_ratio_high;
+    float clip_ratio_c; // > 1: bound of the loss's ratio where the advantage is negative; 0: none
     float kl_loss_coef;
+    enum kl_kind kl_kind;
 };
 
 // Plain sums over loss items (not means), in item order, in double.
 struct loss_sums {
-    double weight;        // sum of item weights
-    double loss;          // weighted, the number that is differentiated
-    double nll;           // weighted -log p(target)
-    double policy_loss;   // weighted surrogate
-    double kl;            // weighted k3 to the reference
-    double ppo_kl;        // unweighted sum of logprob_rollout - logprob
-    double entropy;       // unweighted sum, nats
+    double weight;      // sum of item weights
+    double loss;        // weighted, the number that is differentiated
+    double nll;         // weighted -log p(target)
+    double policy_loss; // weighted surrogate
+    double kl;          // weighted k3 to the reference
+    double ppo_kl;      // unweighted sum of logprob_rollout - logprob
+    double entropy;     // unweighted sum, nats
     uint64_t n_items;
     uint64_t n_clipped_low, n_clipped_high;
     double max_abs_diff; // of trainer and rollout log-probability
@@ -47,6 +58,7 @@ struct gradient; // scratch, saved activations and pages for packs of a bounded 
 struct gradient_limits {
     uint32_t n_rows_max;  // of a pack
     uint32_t n_pages_max; // of a pack
+    uint32_t n_items_max; // of a pack; 0: twice n_rows_max
     bool recompute;       // keep only layer inputs, run each layer again: same bits
 };
 struct gradient *gradient_create(const struct params *params, const struct gradient_limits *limits);

@@ -6,6 +6,7 @@
 #include "common/math/norm.h"
 #include "common/math/rope.h"
 #include "common/math/swiglu.h"
+#include "common/model/row_blocks.h"
 
 // How the rows of a chunk are shared among threads.  None of this can change a
 // bit: every operation outside attention treats its rows one by one.
@@ -21,9 +22,7 @@ struct forward_scratch {
     struct saved_layer layer; // where nothing is kept; input unused
     float *residual[2];       // (C) the stream between layers, in turn
     float *delta;             // (C) what a block adds to the stream
-    uint32_t *positions;      // (n_rows)
-    struct span *cuts;        // the chunk's spans cut at the borders of row blocks
-    uint32_t *first_cut;      // (n_blocks + 1)
+    struct row_blocks blocks;
     struct block block;
 };
 
@@ -35,9 +34,7 @@ static void carve(struct forward_scratch *f)
     f->residual[0] = block_take(b, n * width, sizeof(float));
     f->residual[1] = block_take(b, n * width, sizeof(float));
     f->delta = block_take(b, n * width, sizeof(float));
-    f->positions = block_take(b, n, sizeof *f->positions);
-    f->cuts = block_take(b, 2 * n + 1, sizeof *f->cuts);
-    f->first_cut = block_take(b, n + 2, sizeof *f->first_cut);
+    row_blocks_carve(b, &f->blocks, f->n_rows_max);
 }
 
 struct forward_scratch *forward_scratch_create(const struct shape *shape, uint32_t n_rows_max)
@@ -78,7 +75,7 @@ struct pass {
 
     struct pool *outer; // over row blocks
     struct pool *inner; // inside an operation; one of the two is NULL
-    uint32_t block_rows, n_blocks;
+    uint32_t n_blocks;
     uint32_t q_width, kv_width, qkv_width;
 
     uint32_t stage;                     // of the region now running
@@ -88,12 +85,6 @@ struct pass {
     float *out; // (C) where the layer that ends puts the stream
 };
 
-struct rows {
-    size_t first, n;
-    const struct span *cuts;
-    size_t n_cuts;
-};
-
 static size_t layer_elements(const struct shape *s)
 {
     size_t q_width = (size_t)s->n_heads * s->head_width;
@@ -101,50 +92,23 @@ static size_t layer_elements(const struct shape *s)
     return (size_t)s->width * (2 * q_width + 2 * kv_width + 3 * (size_t)s->ffn_width);
 }
 
-static void plan_threads(struct pass *p, struct pool *pool)
+// Chooses one of the two pools; answers the rows of a block.
+static uint32_t plan_threads(struct pass *p, struct pool *pool)
 {
-    size_t n_rows = p->chunk->n_rows, elements = layer_elements(p->s);
-    size_t n_threads = pool_thread_count(pool);
-    size_t share = (n_rows + n_threads - 1) / n_threads;
-    p->block_rows = (uint32_t)n_rows;
-    if (n_rows * elements < ALONE_BELOW_FMA) return; // both pools NULL
+    uint32_t n_rows = p->chunk->n_rows;
+    size_t elements = layer_elements(p->s);
+    if (n_rows * elements < ALONE_BELOW_FMA) return n_rows; // neither pool
 
+    uint32_t n_threads = (uint32_t)pool_thread_count(pool);
+    uint32_t share = (n_rows + n_threads - 1) / n_threads;
     if (share >= SHARE_ROWS_FROM ||
         (share >= BLOCK_ROWS_MIN && elements <= CACHED_LAYER_ELEMENTS)) {
         p->outer = pool;
-        p->block_rows = share < BLOCK_ROWS ? (uint32_t)share : BLOCK_ROWS;
-    } else {
-        p->inner = pool;
+        uint32_t n_turns = (share + BLOCK_ROWS - 1) / BLOCK_ROWS;
+        return (share + n_turns - 1) / n_turns; // every thread gets as many blocks
     }
-}
-
-// Positions of rows for RoPE, and the spans cut so that each row block stores
-// its own keys and values.
-static void cut_spans(struct pass *p)
-{
-    struct forward_scratch *f = p->scratch;
-    const struct chunk *chunk = p->chunk;
-    uint32_t n_cuts = 0, row = 0;
-    for (uint32_t i = 0; i < chunk->n_spans; i++) {
-        struct span left = chunk->spans[i];
-        CHECK(left.row == row && left.n_rows > 0);
-        CHECK((uint64_t)left.position + left.n_rows <= p->s->context_length);
-        for (uint32_t j = 0; j < left.n_rows; j++)
-            f->positions[row + j] = left.position + j;
-        row += left.n_rows;
-        while (left.n_rows > 0) {
-            if (left.row % p->block_rows == 0) f->first_cut[left.row / p->block_rows] = n_cuts;
-            uint32_t room = p->block_rows - left.row % p->block_rows;
-            struct span cut = left;
-            if (cut.n_rows > room) cut.n_rows = room;
-            f->cuts[n_cuts++] = cut;
-            left.row += cut.n_rows;
-            left.position += cut.n_rows;
-            left.n_rows -= cut.n_rows;
-        }
-    }
-    CHECK(row == chunk->n_rows);
-    f->first_cut[p->n_blocks] = n_cuts;
+    p->inner = pool;
+    return n_rows;
 }
 
 static struct pass begin(const struct weights *w, struct kv *kv, const struct chunk *chunk,
@@ -157,21 +121,12 @@ static struct pass begin(const struct weights *w, struct kv *kv, const struct ch
     p.q_width = s->n_heads * s->head_width;
     p.kv_width = s->n_kv_heads * s->head_width;
     p.qkv_width = p.q_width + 2 * p.kv_width;
-    plan_threads(&p, pool);
-    p.n_blocks = (chunk->n_rows + p.block_rows - 1) / p.block_rows;
-    cut_spans(&p);
+    for (uint32_t i = 0; i < chunk->n_spans; i++)
+        CHECK((uint64_t)chunk->spans[i].position + chunk->spans[i].n_rows <= s->context_length);
+    uint32_t block_rows = plan_threads(&p, pool);
+    row_blocks_cut(&scratch->blocks, chunk->spans, chunk->n_spans, chunk->n_rows, block_rows);
+    p.n_blocks = scratch->blocks.n_blocks;
     return p;
-}
-
-static struct rows rows_of_block(const struct pass *p, size_t block)
-{
-    const struct forward_scratch *f = p->scratch;
-    size_t first = block * p->block_rows, n = p->chunk->n_rows - first;
-    uint32_t cut = f->first_cut[block];
-    return (struct rows){.first = first,
-                         .n = n < p->block_rows ? n : p->block_rows,
-                         .cuts = f->cuts + cut,
-                         .n_cuts = f->first_cut[block + 1] - cut};
 }
 
 // The stream entering a layer (or leaving the last one).
@@ -243,7 +198,7 @@ static void rows_to_qkv(const struct pass *p, const struct saved_layer *at,
     }
     // q and k heads lie side by side, so one call turns both.
     rope_forward(qk + from, ld, rows->n, s->n_heads + s->n_kv_heads,
-                 p->scratch->positions + rows->first, weights_rope(p->w), p->inner);
+                 p->scratch->blocks.positions + rows->first, weights_rope(p->w), p->inner);
     kv_store(&p->kv->layers[layer], &attention, qk + p->q_width, at->qkv + p->q_width + p->kv_width,
              ld, rows->cuts, rows->n_cuts, p->inner);
 }
@@ -278,7 +233,7 @@ static void run_stage(void *context, size_t block, unsigned thread)
 {
     (void)thread;
     const struct pass *p = context;
-    struct rows rows = rows_of_block(p, block);
+    struct rows rows = row_blocks_rows(&p->scratch->blocks, block);
     if (p->stage == 0) {
         embed(p, p->at.input, &rows);
     } else {
@@ -341,7 +296,7 @@ static void run_again_before(void *context, size_t block, unsigned thread)
 {
     (void)thread;
     const struct pass *p = context;
-    struct rows rows = rows_of_block(p, block);
+    struct rows rows = row_blocks_rows(&p->scratch->blocks, block);
     rows_to_qkv(p, &p->at, &p->before, p->stage, &rows);
 }
 
@@ -349,7 +304,7 @@ static void run_again_after(void *context, size_t block, unsigned thread)
 {
     (void)thread;
     const struct pass *p = context;
-    struct rows rows = rows_of_block(p, block);
+    struct rows rows = row_blocks_rows(&p->scratch->blocks, block);
     rows_to_swiglu(p, &p->at, &p->before, &rows);
 }
 

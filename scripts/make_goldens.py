@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Makes tests/golden/ with transformers: what the unit tests compare with.
+
+usage: make_goldens.py [OUT] [--stories FOLDER]
+
+Three tiny random models (Llama, Qwen2, Qwen3), each a Hugging Face folder plus
+golden.json and golden.bin (little-endian fp32): logits, the loss, every
+gradient, the parameters after one AdamW step, and the losses of ten steps.
+Weights are rounded to bf16 first, so that both sides start from the same
+numbers; the ten steps keep fp32 masters and compute with their rounding, as
+the learner does.  With --stories, also the greedy ids of stories260K.
+Needs torch, transformers.
+"""
+import argparse
+import json
+import pathlib
+import shutil
+
+import numpy
+import torch
+import transformers
+
+LENGTHS = [41, 22]  # the first is longer than a page of 32
+STEPS, LR, BETAS, EPS, DECAY = 10, 3e-3, (0.9, 0.95), 1e-8, 0.1
+SMALL = dict(
+    vocab_size=36,
+    hidden_size=16,
+    intermediate_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=64,
+    use_cache=False,
+    pad_token_id=None,
+    bos_token_id=None,
+    eos_token_id=None,
+)
+
+
+def make_models():
+    qwen3 = transformers.Qwen3Config(
+        **SMALL, head_dim=10, rms_norm_eps=1e-6, rope_theta=1e4, tie_word_embeddings=False
+    )
+    qwen2 = transformers.Qwen2Config(
+        **SMALL, rms_norm_eps=1e-6, rope_theta=1e3, tie_word_embeddings=False
+    )
+    llama = transformers.LlamaConfig(
+        **SMALL, rms_norm_eps=1e-5, rope_theta=5e2, tie_word_embeddings=True
+    )
+    yield "qwen3", transformers.Qwen3ForCausalLM(qwen3)
+    yield "qwen2", transformers.Qwen2ForCausalLM(qwen2)
+    yield "llama", transformers.LlamaForCausalLM(llama)
+
+
+def randomise(model, generator):
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            noise = torch.randn(p.shape, generator=generator)
+            if p.dim() == 2:
+                p.copy_(noise * (0.6 if "embed" in name else 1.3 * p.shape[1] ** -0.5))
+            else:
+                p.copy_(1.0 + 0.2 * noise if "norm" in name else 0.3 * noise)
+            p.copy_(p.bfloat16().float())
+
+
+def loss_and_logits(model, sequences, masks):
+    """Mean cross entropy over the unmasked next tokens of both sequences."""
+    total, count, all_logits = 0.0, 0, []
+    for tokens, mask in zip(sequences, masks):
+        logits = model(torch.tensor([tokens])).logits[0]
+        logprobs = torch.log_softmax(logits[:-1], -1)
+        picked = logprobs.gather(1, torch.tensor(tokens[1:])[:, None])[:, 0]
+        keep = torch.tensor(mask[1:], dtype=torch.float32)
+        total = total - (picked * keep).sum()
+        count += int(keep.sum())
+        all_logits.append(logits)
+    return total / count, torch.cat(all_logits)
+
+
+def train(model, sequences, masks):
+    """Ten steps; returns the losses and the parameters after the first."""
+    named = dict(model.named_parameters())
+    masters = {n: p.detach().clone().requires_grad_() for n, p in named.items()}
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in masters.values() if p.dim() == 2], "weight_decay": DECAY},
+            {"params": [p for p in masters.values() if p.dim() == 1], "weight_decay": 0.0},
+        ],
+        lr=LR, betas=BETAS, eps=EPS, foreach=False,
+    )  # fmt: skip
+    losses, first = [], None
+    for _ in range(STEPS):
+        with torch.no_grad():
+            for n, p in named.items():
+                p.copy_(masters[n].bfloat16().float())
+        model.zero_grad()
+        loss, _ = loss_and_logits(model, sequences, masks)
+        loss.backward()
+        for n, p in named.items():
+            masters[n].grad = p.grad.clone()
+        optimizer.step()
+        losses.append(loss.item())
+        if first is None:
+            first = {n: p.detach().clone() for n, p in masters.items()}
+    return losses, first
+
+
+def make_folder(out, name, model, generator):
+    folder = out / name
+    shutil.rmtree(folder, ignore_errors=True)
+    randomise(model, generator)
+    model.eval()
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    vocabulary = SMALL["vocab_size"]
+    sequences = [
+        torch.randint(0, vocabulary, (n,), generator=generator).tolist() for n in LENGTHS
+    ]
+    masks = [(torch.rand(n, generator=generator) < 0.8).int().tolist() for n in LENGTHS]
+
+    loss, logits = loss_and_logits(model, sequences, masks)
+    loss.backward()
+    arrays = [("logits", logits.detach())]
+    arrays += [("grad." + n, p.grad.clone()) for n, p in model.named_parameters()]
+    losses, first = train(model, sequences, masks)
+    arrays += [("step1." + n, p) for n, p in first.items()]
+
+    index, blob = [], b""
+    for key, value in arrays:
+        data = value.numpy().astype("<f4").tobytes()
+        index.append({"name": key, "offset": len(blob) // 4, "count": len(data) // 4})
+        blob += data
+    golden = {
+        "sequences": sequences,
+        "masks": masks,
+        "loss": loss.item(),
+        "losses": losses,
+        "lr": LR,
+        "beta1": BETAS[0],
+        "beta2": BETAS[1],
+        "eps": EPS,
+        "weight_decay": DECAY,
+        "arrays": index,
+    }
+    (folder / "golden.bin").write_bytes(blob)
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+
+
+def make_stories(out, source):
+    """Greedy ids of stories260K with weights rounded to bf16, from a few prompts."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(p.bfloat16().float())
+    cases = []
+    for prompt in ([1], [1, 403], [1, 346, 311, 290], [1] + list(range(260, 300))):
+        ids, margin = list(prompt), numpy.inf
+        with torch.no_grad():
+            for _ in range(120):
+                top = model(torch.tensor([ids])).logits[0, -1].topk(2)
+                margin = min(margin, (top.values[0] - top.values[1]).item())
+                ids.append(int(top.indices[0]))
+        cases.append({"prompt": prompt, "greedy": ids[len(prompt) :], "margin": margin})
+    (out / "stories260K.json").write_text(json.dumps({"cases": cases}) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("out", nargs="?", default="tests/golden", type=pathlib.Path)
+    parser.add_argument("--stories", metavar="FOLDER", help="folder of the stories260K model")
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(20)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, model in make_models():
+        make_folder(arguments.out, name, model, generator)
+    if arguments.stories:
+        make_stories(arguments.out, arguments.stories)
+
+
+if __name__ == "__main__":
+    main()
