@@ -71,7 +71,7 @@ for test in "$@"; do
     *)
         if [ ! -x "$test" ]; then
             failed+=("$label")
-            printf 'FAILED  %-52s it was not built\n' "$label"
+            printf 'FAILED  %-52s not built: see what the compiler said above\n' "$label"
             continue
         fi
         case $test in
