@@ -48,8 +48,8 @@ static uint32_t choose_block_rows(uint32_t n_rows)
 
 static struct panels take_panels(struct block *b, uint32_t n_outputs, uint32_t n_inputs)
 {
-    void *data = block_take(b, panels_bytes(PANEL_F32, n_inputs, n_outputs), 1);
-    return gemm_backward_panels(PANEL_F32, n_outputs, n_inputs, data);
+    void *data = block_take(b, panels_bytes(PANEL_BF16, n_inputs, n_outputs), 1);
+    return gemm_backward_panels(n_outputs, n_inputs, data);
 }
 
 void backward_carve(struct block *b, struct backward *k, const struct shape *shape,

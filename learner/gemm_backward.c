@@ -1,9 +1,9 @@
 #include "learner/gemm_backward.h"
 
 #include <cblas.h>
+#include <string.h>
 
 #include "common/base/err.h"
-#include "common/math/bf16.h"
 #include "common/math/product.h"
 
 // Tiles of dW.  Large enough that the library's packing of dY and X costs
@@ -24,11 +24,10 @@ const char *gemm_backward_core(void)
 }
 
 // --- dX -----------------------------------------------------------------------------
-struct panels gemm_backward_panels(enum panel_type type, uint32_t n_outputs, uint32_t n_inputs,
-                                   void *data)
+struct panels gemm_backward_panels(uint32_t n_outputs, uint32_t n_inputs, void *data)
 {
     return (struct panels){
-        .type = type, .n_outputs = n_inputs, .n_inputs = n_outputs, .data = data};
+        .type = PANEL_BF16, .n_outputs = n_inputs, .n_inputs = n_outputs, .data = data};
 }
 
 struct pack_job {
@@ -43,22 +42,13 @@ static void pack_panel(void *context, size_t panel, unsigned thread)
     (void)thread;
     size_t n_cols = job->p->n_outputs, n_rows = job->p->n_inputs, first = panel * GEMM_PANEL;
     size_t valid = n_cols - first < GEMM_PANEL ? n_cols - first : GEMM_PANEL;
-    const uint16_t *w = job->w + first;
-    float *f32 = (float *)job->p->data + panel * n_rows * GEMM_PANEL;
-    uint16_t *bf16 = (uint16_t *)job->p->data + panel * n_rows * GEMM_PANEL;
-    for (size_t row = 0; row < n_rows; row++, w += n_cols) {
+    const uint16_t *from = job->w + first;
+    uint16_t *into = (uint16_t *)job->p->data + panel * n_rows * GEMM_PANEL;
+    for (size_t row = 0; row < n_rows; row++, from += n_cols, into += GEMM_PANEL) {
         uint16_t padded[GEMM_PANEL] = {0};
-        const uint16_t *from = w;
-        if (valid < GEMM_PANEL) {
-            for (size_t c = 0; c < valid; c++)
-                padded[c] = w[c];
-            from = padded;
-        }
+        memcpy(padded, from, valid * sizeof *from);
         for (size_t c = 0; c < GEMM_PANEL; c++)
-            if (job->p->type == PANEL_F32)
-                f32[row * GEMM_PANEL + c] = bf16_to_f32(from[c]);
-            else
-                bf16[row * GEMM_PANEL + product_bf16_slot(c)] = from[c];
+            into[product_bf16_slot(c)] = padded[c];
     }
 }
 

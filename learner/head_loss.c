@@ -34,9 +34,8 @@ void head_loss_carve(struct block *b, struct head_loss *h, const struct shape *s
     h->logits = block_take(b, (size_t)h->chunk_rows * V, sizeof *h->logits);
     h->entropy = block_take(b, h->chunk_rows, sizeof *h->entropy);
     h->logprobs = block_take(b, n_items_max, sizeof *h->logprobs);
-    // bf16: the head is the one matrix that can be as large as all others together.
     void *panels = block_take(b, panels_bytes(PANEL_BF16, C, V), 1);
-    h->head_back = gemm_backward_panels(PANEL_BF16, V, C, panels);
+    h->head_back = gemm_backward_panels(V, C, panels);
 }
 
 struct head_job {

@@ -299,8 +299,8 @@ static int load_bytes(struct loading *loading, const unsigned char *bytes, size_
     struct json_document *document =
         json_parse((const char *)bytes + sizeof header_bytes, (size_t)header_bytes, file, err);
     if (document == NULL) return err_prefix(err, "safetensors header");
-    struct tensor *tensors;
-    size_t n_tensors;
+    struct tensor *tensors = NULL;
+    size_t n_tensors = 0;
     int status = read_header(json_root(document), data_bytes, file, &tensors, &n_tensors, err);
     if (status == 0) {
         for (size_t i = 0; status == 0 && i < n_tensors; i++) {

@@ -309,7 +309,7 @@ static void check_direction(struct machine *m, const struct pack *pack,
     m->flat = kept;
     weights_load(m->w, m->flat, m->pool);
     double measured = loss[0] - loss[1];
-    if (!(fabs(measured - predicted) < 0.005 * fabs(predicted)))
+    if (!(fabs(measured - predicted) < 0.01 * fabs(predicted)))
         fail_msg("seed %d: the loss moved by %g, the gradient says %g", (int)seed, measured,
                  predicted);
     free(plus);
