@@ -140,7 +140,7 @@ int plot_run(const char *run_folder, const char *png_path, struct err *err)
         return err_set(err, ERR_IO, "%s: no metrics.jsonl with a step that has a reward",
                        run_folder);
     if (write_script(script_path, data_path, png_path, run_folder, err) != 0) return -1;
-    char *argv[] = {(char *)(uintptr_t) "gnuplot", script_path, NULL};
+    const char *argv[] = {"gnuplot", script_path, NULL};
     if (process_capture(argv, NULL, GNUPLOT_MS, 1u << 20, &output, err) != 0) return -1;
     free(output);
     return 0;

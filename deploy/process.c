@@ -16,7 +16,7 @@
 
 #define START_FAILED 127
 
-static _Noreturn void become(char *const *argv, int log_fd, int out_fd, pid_t parent)
+static _Noreturn void become(const char *const *argv, int log_fd, int out_fd, pid_t parent)
 {
     (void)setpgid(0, 0);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -26,13 +26,13 @@ static _Noreturn void become(char *const *argv, int log_fd, int out_fd, pid_t pa
         (void)dup2(out_fd, STDOUT_FILENO);
     else if (log_fd >= 0)
         (void)dup2(log_fd, STDOUT_FILENO);
-    execvp(argv[0], argv);
+    execvp(argv[0], (char *const *)(uintptr_t)argv); // it promises not to write
     fprintf(stderr, "start %s: %s\n", argv[0], strerror(errno));
     _exit(START_FAILED);
 }
 
-int process_start(struct process *p, char *const *argv, const char *log_path, bool wants_output,
-                  struct err *err)
+int process_start(struct process *p, const char *const *argv, const char *log_path,
+                  bool wants_output, struct err *err)
 {
     int log_fd = -1;
     int ends[2] = {-1, -1};
@@ -128,8 +128,8 @@ static bool read_some(int fd, char *out, size_t *n, size_t limit)
     return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-int process_capture(char *const *argv, const char *log_path, uint64_t limit_ms, size_t limit_bytes,
-                    char **output, struct err *err)
+int process_capture(const char *const *argv, const char *log_path, uint64_t limit_ms,
+                    size_t limit_bytes, char **output, struct err *err)
 {
     struct process p;
     if (process_start(&p, argv, log_path, true, err) != 0) return -1;

@@ -21,8 +21,8 @@ struct process {
 
 // argv[0] is a path or a name looked up in PATH.  Standard error, and standard
 // output unless wants_output, are appended to log_path (NULL: ours).
-int process_start(struct process *p, char *const *argv, const char *log_path, bool wants_output,
-                  struct err *err);
+int process_start(struct process *p, const char *const *argv, const char *log_path,
+                  bool wants_output, struct err *err);
 
 // True once it has ended; *status as a shell gives it (128 + signal when killed).
 bool process_has_ended(struct process *p, int *status);
@@ -34,8 +34,8 @@ int process_stop(struct process *p, uint64_t grace_ms);
 
 // Runs to the end within limit_ms and returns all it wrote to standard output
 // (malloc'ed, at most limit_bytes); a status other than 0 is an error.
-int process_capture(char *const *argv, const char *log_path, uint64_t limit_ms, size_t limit_bytes,
-                    char **output, struct err *err);
+int process_capture(const char *const *argv, const char *log_path, uint64_t limit_ms,
+                    size_t limit_bytes, char **output, struct err *err);
 
 // The path of a program installed beside this one ("argosy-learner").
 int process_sibling(char *out, size_t out_bytes, const char *name, struct err *err);

@@ -18,29 +18,28 @@ void progress_init(struct progress_view *v)
 static double number(struct json line, const char *key)
 {
     const struct json v = json_member(line, key);
-    return json_is_number(v) ? json_to_double(v) : NAN;
-}
-
-// "  name 0.123" for numbers that are there.
-static int put(char *out, size_t room, const char *format, double value)
-{
-    if (isnan(value) || room == 0) return 0;
-    const int n = snprintf(out, room, format, value);
-    return n < 0 || (size_t)n >= room ? 0 : n;
+    return json_is_number(v) ? json_to_double(v) : (double)NAN;
 }
 
 static void describe(char *out, size_t room, struct json line)
 {
     static const struct {
-        const char *key, *format;
-    } columns[] = {{"reward", "  reward %.3f"},  {"accuracy", "  acc %.3f"},
-                   {"loss", "  loss %.4f"},      {"response_length", "  length %.1f"},
-                   {"tokens_s", "  %.0f tok/s"}, {"actors", "  actors %.0f"},
-                   {"eta_s", "  eta %.0f s"}};
+        const char *key, *name;
+        int decimals;
+    } columns[] = {{"reward", "reward", 3},  {"accuracy", "acc", 3},
+                   {"loss", "loss", 4},      {"response_length", "length", 1},
+                   {"tokens_s", "tok/s", 0}, {"actors", "actors", 0},
+                   {"eta_s", "eta s", 0}};
     size_t n = 0;
     out[0] = '\0';
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        n += (size_t)put(out + n, room - n, columns[i].format, number(line, columns[i].key));
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        const double value = number(line, columns[i].key);
+        if (isnan(value)) continue;
+        const int wrote =
+            snprintf(out + n, room - n, "  %s %.*f", columns[i].name, columns[i].decimals, value);
+        if (wrote < 0 || (size_t)wrote >= room - n) return;
+        n += (size_t)wrote;
+    }
 }
 
 static void show(struct progress_view *v, struct json line, uint64_t now_ms)

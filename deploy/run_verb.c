@@ -47,7 +47,7 @@ struct run {
     char folder[PATH_BYTES];
     const char *only_stage;
     bool is_fresh, is_dry;
-    char *overrides[OVERRIDES_MAX]; // the user's, then the stage's model path
+    const char *overrides[OVERRIDES_MAX]; // the user's, then the stage's model path
     size_t n_overrides;
     struct json_document *resolved;
     char stage_folders[STAGES_MAX][PATH_BYTES];
@@ -99,12 +99,12 @@ static int parse(struct run *r, int argc, char **argv, struct err *err)
 static int ask_learner(const struct run *r, const char *flag, char **output, struct err *err)
 {
     char program[PATH_BYTES];
-    char *argv[OVERRIDES_MAX + 8];
+    const char *argv[OVERRIDES_MAX + 8];
     size_t n = 0;
     if (process_sibling(program, sizeof program, "argosy-learner", err) != 0) return -1;
     argv[n++] = program;
-    argv[n++] = (char *)(uintptr_t)r->recipe_path;
-    argv[n++] = (char *)(uintptr_t)flag;
+    argv[n++] = r->recipe_path;
+    argv[n++] = flag;
     for (size_t i = 0; i < r->n_overrides; i++)
         argv[n++] = r->overrides[i];
     argv[n] = NULL;
@@ -149,14 +149,7 @@ static int make_preset(const char *preset, uint64_t seed, const char *folder, st
     char program[PATH_BYTES], number[24], *output;
     if (process_sibling(program, sizeof program, "argosy-actor", err) != 0) return -1;
     snprintf(number, sizeof number, "%llu", (unsigned long long)seed);
-    char *argv[] = {program,
-                    "init",
-                    "--preset",
-                    (char *)(uintptr_t)preset,
-                    "--seed",
-                    number,
-                    (char *)(uintptr_t)folder,
-                    NULL};
+    const char *argv[] = {program, "init", "--preset", preset, "--seed", number, folder, NULL};
     if (process_capture(argv, NULL, INIT_MS, RESOLVE_BYTES, &output, err) != 0)
         return err_prefix(err, "make a model of preset %s", preset);
     free(output);

@@ -37,7 +37,7 @@ struct stage {
 };
 
 struct arguments {
-    char *argv[ARGUMENTS_MAX];
+    const char *argv[ARGUMENTS_MAX];
     size_t n;
     char numbers[8][16];
     size_t n_numbers;
@@ -46,7 +46,7 @@ struct arguments {
 static void add(struct arguments *a, const char *text)
 {
     CHECK(a->n + 1 < ARGUMENTS_MAX);
-    a->argv[a->n++] = (char *)(uintptr_t)text; // execv promises not to write
+    a->argv[a->n++] = text;
     a->argv[a->n] = NULL;
 }
 

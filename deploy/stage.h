@@ -22,8 +22,8 @@ struct stage_plan {
     const char *name;
     const char *run_folder; // of the stage
     const char *recipe_path;
-    const char *recipe_stage; // its name in the recipe
-    char *const *overrides;   // n_overrides of key=value
+    const char *recipe_stage;     // its name in the recipe
+    const char *const *overrides; // n_overrides of key=value
     size_t n_overrides;
     uint32_t n_ranks, n_actors, actor_threads, actor_slots;
     bool restart_actors;

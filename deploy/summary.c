@@ -106,7 +106,7 @@ static int take_ledger(struct totals *t, const char *folder, struct err *err)
 {
     char program[PATH_BYTES], *text;
     if (process_sibling(program, sizeof program, "argosy-learner", err) != 0) return -1;
-    char *argv[] = {program, "ledger", (char *)(uintptr_t)folder, "--json", NULL};
+    const char *argv[] = {program, "ledger", folder, "--json", NULL};
     struct err ledger_err;
     if (process_capture(argv, NULL, LEDGER_MS, FILE_BYTES_MAX, &text, &ledger_err) != 0) {
         log_line(LOG_ERROR, "ledger of %s: %s", folder, ledger_err.text);
@@ -143,7 +143,7 @@ static void copy(struct json_writer *w, const char *key, struct json v, int dept
     } else if (json_is_bool(v)) {
         json_put_bool(w, key, json_to_bool(v));
     } else {
-        json_put_double(w, key, json_is_number(v) ? json_to_double(v) : NAN);
+        json_put_double(w, key, json_is_number(v) ? json_to_double(v) : (double)NAN);
     }
 }
 
