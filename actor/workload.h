@@ -4,10 +4,22 @@
  *
  * Built from the spec (JSON) and the files the learner serves.  The rest of an
  * actor sees token ids, numbers and opaque problems.  Prompt n and document n
- * are pure functions of (spec, n): the same on every actor.
+ * are pure functions of (spec, files, n): the same on every actor.
  *
- * Thread-safe for readers once created; scoring is asked for and collected
- * separately, because a scorer may be a process that takes seconds.
+ * The spec, all keys optional but "task" or "corpus" (unknown keys are refused):
+ *   {"seed": 1,
+ *    "template": "r1_zero" | "short" | "plain" | any text with {prompt},
+ *    "task":    {"name": "chain" | "countdown" | "jsonl", ...},
+ *    "rewards": [{"name": "accuracy" | "format", "weight": 1, "strict": false}],
+ *    "corpus":  {"name": "chain" | "jsonl", ...},
+ *    "files":   {"train": NAMES, "eval": NAMES, "sft": NAMES}}
+ * The keys of tasks and corpora stand in the tables of task_*.c, chain.c and
+ * corpus_*.c.  Files: config.json and tokenizer.json; generation_config.json
+ * and tokenizer_config.json where the model has them; data files by any name.
+ *
+ * Thread-safe for readers once created; scoring and polling are one thread's.
+ * Scoring is asked for and collected separately, because a scorer may be a
+ * process that takes seconds.
  */
 #ifndef ARGOSY_ACTOR_WORKLOAD_H
 #define ARGOSY_ACTOR_WORKLOAD_H
@@ -19,6 +31,7 @@
 
 struct workload;
 
+// The bytes of the files must outlive the workload.
 struct workload *workload_create(const char *spec, const struct client_file *files, size_t n_files,
                                  struct err *err);
 void workload_destroy(struct workload *w);
@@ -37,9 +50,13 @@ struct prompt {
     struct problem *problem;
 };
 // kind: LEASE_GENERATE draws from the training set, LEASE_EVAL from the held-out one.
+// ERR_FORMAT: a row of a data file is bad (OUTCOME_BAD_DATA); ERR_LIMIT: longer
+// than the context (OUTCOME_PROMPT_TOO_LONG).
 int workload_prompt(const struct workload *w, enum lease_kind kind, uint64_t index,
                     struct prompt *out, struct err *err);
 void prompt_fini(struct prompt *p);
+// How many prompts of this kind there are before they repeat; 0: without end.
+uint64_t workload_prompt_count(const struct workload *w, enum lease_kind kind);
 
 // One pre-training or SFT sequence: ids and the loss weight of each as a target
 // (loss_mask[0] is never used).

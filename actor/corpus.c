@@ -1,0 +1,50 @@
+#include "actor/corpus.h"
+
+#include <string.h>
+
+static const struct corpus_kind *const kinds[] = {&corpus_chain, &corpus_jsonl};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+void corpus_text_init(struct corpus_text *t)
+{
+    *t = (struct corpus_text){0};
+}
+
+void corpus_text_fini(struct corpus_text *t)
+{
+    text_buffer_fini(&t->text);
+}
+
+void corpus_text_close_segment(struct corpus_text *t, float weight)
+{
+    size_t before = 0;
+    for (uint32_t i = 0; i < t->n_segments; i++)
+        before += t->segments[i].size_bytes;
+    CHECK(t->n_segments < CORPUS_SEGMENTS_MAX);
+    t->segments[t->n_segments].size_bytes = t->text.size_bytes - before;
+    t->segments[t->n_segments].weight = weight;
+    t->n_segments++;
+}
+
+int corpus_init(struct corpus *c, struct json spec, const struct corpus_setting *setting,
+                struct err *err)
+{
+    *c = (struct corpus){0};
+    if (!json_is_present(spec)) return 0;
+    const char *name = json_to_string(json_member(spec, "name"), NULL);
+    for (size_t i = 0; i < N_KINDS; i++) {
+        if (name == NULL || strcmp(name, kinds[i]->name) != 0) continue;
+        void *state = kinds[i]->create(spec, setting, err);
+        if (state == NULL) return -1;
+        *c = (struct corpus){kinds[i], state};
+        return 0;
+    }
+    return err_set(err, ERR_USAGE, "spec.corpus.name: want chain or jsonl, got '%.60s'",
+                   name == NULL ? "" : name);
+}
+
+void corpus_fini(struct corpus *c)
+{
+    if (c->kind != NULL) c->kind->destroy(c->state);
+    *c = (struct corpus){0};
+}

@@ -1,0 +1,70 @@
+/*
+ * task.h - where problems come from, and what a right answer is.
+ *
+ * Every kind is a row of one table.  Problem n of a split is a pure function of
+ * (spec, files, split, n), so it is the same on every actor; the held-out split
+ * shares no problem with the training one.
+ */
+#ifndef ARGOSY_ACTOR_TASK_H
+#define ARGOSY_ACTOR_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actor/chain.h"
+#include "actor/served_files.h"
+#include "actor/text_search.h"
+#include "common/base/err.h"
+#include "common/base/json.h"
+
+enum task_split { TASK_TRAIN, TASK_HELD_OUT };
+
+#define PROBLEM_NUMBERS_MAX 8
+
+struct problem {
+    char *prompt;       // malloc'ed: the text that goes into the template
+    char *answer;       // malloc'ed: canonical reference; NULL when graded otherwise
+    uint32_t level;     // of difficulty; 0: not known
+    uint32_t n_steps;   // a worked solution takes; 0: not known
+    const char *source; // where it is from; owned by the task
+    uint32_t n_numbers; // countdown: what to use, and what to reach
+    int64_t numbers[PROBLEM_NUMBERS_MAX];
+    int64_t target;
+};
+void problem_fini(struct problem *p);
+
+struct grade {
+    bool is_correct;
+    uint64_t hash; // of the canonical answer; 0: none given
+};
+
+struct task_kind {
+    const char *name;
+    void *(*create)(struct json spec, const struct served_files *files, uint64_t seed,
+                    struct err *err);
+    void (*destroy)(void *state);
+    uint64_t (*count)(const void *state, enum task_split split); // 0: without end
+    int (*problem)(const void *state, enum task_split split, uint64_t n, struct problem *out,
+                   struct err *err);
+    void (*grade)(const struct problem *problem, struct view answer, struct grade *out);
+};
+
+extern const struct task_kind task_chain, task_countdown, task_jsonl;
+
+struct task {
+    const struct task_kind *kind;
+    void *state;
+};
+
+// spec: the spec's "task" value.  Files must outlive the task.
+int task_init(struct task *t, struct json spec, const struct served_files *files, uint64_t seed,
+              struct err *err);
+void task_fini(struct task *t);
+
+// The chain's parameters, for the corpus about it; NULL for another task.
+const struct chain_parameters *task_chain_parameters(const struct task *t);
+
+// Equality of canonical answers (answer.h): the grading of most tasks.
+void task_grade_answer(const struct problem *problem, struct view answer, struct grade *out);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * template.h - how a problem becomes what the model reads.
+ *
+ * By name: "r1_zero" (the conversation of the DeepSeek-R1 paper), "short"
+ * (User:…Assistant:, for small vocabularies), "plain" (the problem alone); or
+ * any text with {prompt} in it once.
+ */
+#ifndef ARGOSY_ACTOR_TEMPLATE_H
+#define ARGOSY_ACTOR_TEMPLATE_H
+
+#include <stddef.h>
+
+#include "actor/text_buffer.h"
+#include "common/base/err.h"
+
+struct template
+{
+    char *before, *after; // malloc'ed
+};
+
+int template_init(struct template *t, const char *text, struct err *err);
+void template_fini(struct template *t);
+void template_add(const struct template *t, const char *prompt, struct text_buffer *out);
+
+#endif

@@ -1,0 +1,332 @@
+#include "actor/workload.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actor/corpus.h"
+#include "actor/reward.h"
+#include "actor/sampler.h"
+#include "actor/stop_ids.h"
+#include "actor/task.h"
+#include "actor/template.h"
+#include "actor/tokenizer.h"
+
+struct finished_score {
+    uint64_t ticket;
+    struct score score;
+};
+
+struct workload {
+    struct hash spec_hash, tokenizer_hash;
+    struct shape shape;
+    struct tokenizer *tokenizer;
+    struct stop_ids stop_ids;
+    struct served_files files;
+    uint64_t seed;
+    struct template template;
+    struct task task; // kind NULL: the spec has none
+    struct rewards rewards;
+    struct corpus corpus;
+    // scores nobody has collected yet: a ring
+    struct finished_score *finished;
+    size_t finished_first, n_finished, finished_room;
+};
+
+// --- creation ------------------------------------------------------------------------------------
+
+static const struct client_file *need_file(const struct workload *w, const char *name,
+                                           struct err *err)
+{
+    const struct client_file *file = served_files_find(&w->files, name);
+    if (file == NULL) err_set(err, ERR_USAGE, "the learner serves no %s", name);
+    return file;
+}
+
+static int read_model_files(struct workload *w, struct err *err)
+{
+    const struct client_file *config = need_file(w, "config.json", err);
+    if (config == NULL) return -1;
+    struct view bytes = served_file_bytes(config);
+    if (shape_parse(&w->shape, bytes.bytes, bytes.size_bytes, "config.json", err) != 0) return -1;
+    const struct client_file *tokenizer = need_file(w, "tokenizer.json", err);
+    if (tokenizer == NULL) return -1;
+    bytes = served_file_bytes(tokenizer);
+    w->tokenizer_hash = hash_of(bytes.bytes, bytes.size_bytes);
+    w->tokenizer = tokenizer_create(bytes.bytes, bytes.size_bytes, "tokenizer.json", err);
+    if (w->tokenizer == NULL) return -1;
+    if (tokenizer_id_limit(w->tokenizer) > w->shape.vocab_size)
+        return err_set(err, ERR_MISMATCH,
+                       "tokenizer.json has ids up to %" PRIu32
+                       ", config.json a vocab_size of %" PRIu32,
+                       tokenizer_id_limit(w->tokenizer) - 1, w->shape.vocab_size);
+    if (stop_ids_init(&w->stop_ids, &w->files, w->tokenizer, err) != 0) return -1;
+    for (size_t i = 0; i < w->stop_ids.count; i++)
+        if (w->stop_ids.ids[i] >= w->shape.vocab_size)
+            return err_set(err, ERR_MISMATCH, "stop id %" PRIu32 " is outside the vocabulary",
+                           w->stop_ids.ids[i]);
+    return 0;
+}
+
+struct spec_head {
+    uint64_t seed;
+};
+
+static int read_spec(struct workload *w, struct json root, const struct client_file *files,
+                     size_t n_files, struct err *err)
+{
+    static const struct spec_field fields[] = {
+        {"seed", SPEC_U64, offsetof(struct spec_head, seed), 0, 0},
+        {"template", SPEC_OTHER, 0, 0, 0},
+        {"task", SPEC_OTHER, 0, 0, 0},
+        {"rewards", SPEC_OTHER, 0, 0, 0},
+        {"corpus", SPEC_OTHER, 0, 0, 0},
+        {"files", SPEC_OTHER, 0, 0, 0},
+    };
+    struct spec_head head = {0};
+    if (spec_read(root, "spec", fields, sizeof fields / sizeof fields[0], &head, err) != 0)
+        return -1;
+    w->seed = head.seed;
+    struct json template = json_member(root, "template"), task = json_member(root, "task");
+    const char *text = "r1_zero";
+    if (json_is_present(template)) text = json_to_string(template, NULL);
+    if (text == NULL) return err_set(err, ERR_USAGE, "spec.template: want text");
+    if (template_init(&w->template, text, err) != 0 ||
+        served_files_init(&w->files, json_member(root, "files"), files, n_files, err) != 0 ||
+        rewards_init(&w->rewards, json_member(root, "rewards"), err) != 0 ||
+        (json_is_present(task) && task_init(&w->task, task, &w->files, w->seed, err) != 0))
+        return -1;
+    struct corpus_setting setting = {&w->task, &w->template, &w->files, w->seed};
+    if (corpus_init(&w->corpus, json_member(root, "corpus"), &setting, err) != 0) return -1;
+    if (w->task.kind == NULL && w->corpus.kind == NULL)
+        return err_set(err, ERR_USAGE, "spec: there is neither a task nor a corpus");
+    return 0;
+}
+
+struct workload *workload_create(const char *spec, const struct client_file *files, size_t n_files,
+                                 struct err *err)
+{
+    struct json_document *document = json_parse(spec, strlen(spec), "spec", err);
+    if (document == NULL) return NULL;
+    struct workload *w = calloc(1, sizeof *w);
+    CHECK(w != NULL);
+    w->spec_hash = hash_of(spec, strlen(spec));
+    if (read_spec(w, json_root(document), files, n_files, err) != 0 ||
+        read_model_files(w, err) != 0) {
+        workload_destroy(w);
+        w = NULL;
+    }
+    json_destroy(document);
+    return w;
+}
+
+void workload_destroy(struct workload *w)
+{
+    if (w == NULL) return;
+    corpus_fini(&w->corpus);
+    task_fini(&w->task);
+    template_fini(&w->template);
+    tokenizer_destroy(w->tokenizer);
+    free(w->finished);
+    free(w);
+}
+
+const struct shape *workload_shape(const struct workload *w)
+{
+    return &w->shape;
+}
+
+void workload_hashes(const struct workload *w, struct ready *out)
+{
+    out->shape = shape_hash(&w->shape);
+    out->tokenizer = w->tokenizer_hash;
+    out->sampler = sampler_hash();
+    out->spec = w->spec_hash;
+}
+
+size_t workload_stop_ids(const struct workload *w, const uint32_t **ids)
+{
+    *ids = w->stop_ids.ids;
+    return w->stop_ids.count;
+}
+
+// --- prompts and documents -----------------------------------------------------------------------
+
+static enum task_split split_of(enum lease_kind kind)
+{
+    return kind == LEASE_EVAL ? TASK_HELD_OUT : TASK_TRAIN;
+}
+
+uint64_t workload_prompt_count(const struct workload *w, enum lease_kind kind)
+{
+    return w->task.kind == NULL ? 0 : w->task.kind->count(w->task.state, split_of(kind));
+}
+
+static int encode_prompt(const struct workload *w, const struct problem *problem,
+                         struct token_ids *ids, struct err *err)
+{
+    struct text_buffer text;
+    text_buffer_init(&text);
+    template_add(&w->template, problem->prompt, &text);
+    tokenizer_add_prefix(w->tokenizer, ids);
+    int result = tokenizer_encode(w->tokenizer, text.bytes, text.size_bytes, ids, err);
+    text_buffer_fini(&text);
+    if (result != 0) return -1;
+    if (ids->count == 0) return err_set(err, ERR_FORMAT, "the prompt is empty");
+    if (ids->count >= w->shape.context_length)
+        return err_set(err, ERR_LIMIT,
+                       "a prompt of %zu tokens leaves no room in a context of %" PRIu32, ids->count,
+                       w->shape.context_length);
+    return 0;
+}
+
+int workload_prompt(const struct workload *w, enum lease_kind kind, uint64_t index,
+                    struct prompt *out, struct err *err)
+{
+    *out = (struct prompt){0};
+    if (w->task.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no task");
+    struct problem problem;
+    if (w->task.kind->problem(w->task.state, split_of(kind), index, &problem, err) != 0) return -1;
+    struct token_ids ids;
+    token_ids_init(&ids);
+    if (encode_prompt(w, &problem, &ids, err) != 0) {
+        token_ids_fini(&ids);
+        err_prefix(err, "%s: prompt %" PRIu64, problem.source, index);
+        problem_fini(&problem);
+        return -1;
+    }
+    out->tokens = ids.items;
+    out->n_tokens = (uint32_t)ids.count;
+    out->problem = malloc(sizeof *out->problem);
+    CHECK(out->problem != NULL);
+    *out->problem = problem;
+    return 0;
+}
+
+void prompt_fini(struct prompt *p)
+{
+    free(p->tokens);
+    if (p->problem != NULL) problem_fini(p->problem);
+    free(p->problem);
+    *p = (struct prompt){0};
+}
+
+// The weights of the tokens up to `count` that have none yet.
+static void fill_weights(struct document *d, size_t count, float weight)
+{
+    d->loss_mask = realloc(d->loss_mask, (count + 1) * sizeof *d->loss_mask);
+    CHECK(d->loss_mask != NULL);
+    for (size_t i = d->n_tokens; i < count; i++)
+        d->loss_mask[i] = weight;
+    d->n_tokens = (uint32_t)count;
+}
+
+static int encode_document(const struct workload *w, const struct corpus_text *text,
+                           struct token_ids *ids, struct document *out, struct err *err)
+{
+    tokenizer_add_prefix(w->tokenizer, ids);
+    fill_weights(out, ids->count, 0);
+    size_t at = 0;
+    for (uint32_t i = 0; i < text->n_segments; i++) {
+        size_t size_bytes = text->segments[i].size_bytes;
+        if (size_bytes == 0) continue;
+        if (tokenizer_encode(w->tokenizer, text->text.bytes + at, size_bytes, ids, err) != 0)
+            return -1;
+        fill_weights(out, ids->count, text->segments[i].weight);
+        at += size_bytes;
+    }
+    token_ids_add(ids, w->stop_ids.ids[0]);
+    fill_weights(out, ids->count, 1);
+    uint32_t room = w->shape.context_length;
+    if (room > SAMPLE_TOKENS_MAX) room = SAMPLE_TOKENS_MAX;
+    if (ids->count > room)
+        return err_set(err, ERR_LIMIT, "%zu tokens, at most %" PRIu32, ids->count, room);
+    return 0;
+}
+
+int workload_document(const struct workload *w, uint64_t index, struct document *out,
+                      struct err *err)
+{
+    *out = (struct document){0};
+    if (w->corpus.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no corpus");
+    struct corpus_text text;
+    corpus_text_init(&text);
+    struct token_ids ids;
+    token_ids_init(&ids);
+    int result = w->corpus.kind->write(w->corpus.state, index, &text, err);
+    if (result == 0) {
+        result = encode_document(w, &text, &ids, out, err);
+        out->tokens = ids.items;
+        if (result != 0)
+            err_prefix(err, "corpus %s: document %" PRIu64, w->corpus.kind->name, index);
+    }
+    corpus_text_fini(&text);
+    if (result != 0) document_fini(out);
+    return result;
+}
+
+void document_fini(struct document *d)
+{
+    free(d->tokens);
+    free(d->loss_mask);
+    *d = (struct document){0};
+}
+
+// --- scores --------------------------------------------------------------------------------------
+
+static struct finished_score *push_finished(struct workload *w)
+{
+    if (w->n_finished == w->finished_room) {
+        size_t room = w->finished_room == 0 ? 32 : 2 * w->finished_room;
+        struct finished_score *ring = malloc(room * sizeof *ring);
+        CHECK(ring != NULL);
+        for (size_t i = 0; i < w->n_finished; i++)
+            ring[i] = w->finished[(w->finished_first + i) % w->finished_room];
+        free(w->finished);
+        w->finished = ring;
+        w->finished_room = room;
+        w->finished_first = 0;
+    }
+    return &w->finished[(w->finished_first + w->n_finished++) % w->finished_room];
+}
+
+static bool is_stop_id(const struct workload *w, uint32_t id)
+{
+    for (size_t i = 0; i < w->stop_ids.count; i++)
+        if (w->stop_ids.ids[i] == id) return true;
+    return false;
+}
+
+int workload_score(struct workload *w, uint64_t ticket, const struct prompt *prompt,
+                   const uint32_t *response, uint32_t n_tokens, enum finish_reason finish,
+                   struct err *err)
+{
+    if (w->task.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no task");
+    if (n_tokens > 0 && is_stop_id(w, response[n_tokens - 1])) n_tokens--;
+    struct view text;
+    char *bytes = tokenizer_decode(w->tokenizer, response, n_tokens, false, &text.size_bytes);
+    text.bytes = bytes;
+    struct finished_score *done = push_finished(w);
+    done->ticket = ticket;
+    rewards_score(&w->rewards, &w->task, prompt->problem, text, finish == FINISH_STOP,
+                  &done->score);
+    free(bytes);
+    return 0;
+}
+
+bool workload_poll(struct workload *w, uint64_t *ticket, struct score *out)
+{
+    if (w->n_finished == 0) return false;
+    const struct finished_score *done = &w->finished[w->finished_first];
+    *ticket = done->ticket;
+    *out = done->score;
+    w->finished_first = (w->finished_first + 1) % w->finished_room;
+    w->n_finished--;
+    return true;
+}
+
+char *workload_text(const struct workload *w, const uint32_t *tokens, uint32_t n_tokens)
+{
+    size_t size_bytes;
+    return tokenizer_decode(w->tokenizer, tokens, n_tokens, false, &size_bytes);
+}
