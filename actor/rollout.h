@@ -21,9 +21,9 @@
 #include "common/model/forward.h"
 
 struct rollout_limits {
-    uint32_t n_slots;        // samples generated at once
-    uint32_t n_pages;        // of the cache; KV_PAGE positions each
-    uint32_t prefill_rows;   // prompt tokens computed in one step at most
+    uint32_t n_slots;      // samples generated at once
+    uint32_t n_pages;      // of the cache; KV_PAGE positions each
+    uint32_t prefill_rows; // prompt tokens computed in one step at most
 };
 
 struct rollout;
@@ -46,7 +46,7 @@ struct rollout_group {
     uint32_t n_samples;
     uint32_t max_new_tokens;
     struct sampling sampling;
-    uint64_t seed;         // with prompt_index, sample and position: the key of a draw
+    uint64_t seed; // with prompt_index, sample and position: the key of a draw
     uint64_t prompt_index;
     const uint32_t *stop_ids; // must outlive the group
     size_t n_stop_ids;
@@ -60,7 +60,7 @@ struct rollout_sample {
     uint64_t ticket;
     uint32_t sample;
     uint32_t n_tokens;
-    bool is_stopped; // by a stop id (the last token); else by length
+    bool is_stopped;        // by a stop id (the last token); else by length
     const uint32_t *tokens; // the three live until the next rollout_step or rollout_pop
     const float *logprobs;
     const float *logprobs_behaviour; // NULL when equal

@@ -30,7 +30,7 @@ struct gate_config {
     uint16_t port;          // 0: any
     bool use_curve;         // keys are read from, or made in, the run folder
     bool deterministic;     // synchronous: unequal fingerprints are refused
-    bool void_on_fault;     // a scorer fault drops the group (and voids determinism) instead of ending the run
+    bool void_on_fault; // a scorer fault drops the group and voids determinism, else ends the run
     uint32_t fault_retries; // of a group whose scorer failed, before that
     const char *spec;       // JSON for actors
     const struct gate_file *files;
@@ -39,11 +39,11 @@ struct gate_config {
     struct hash fingerprint; // ours
     uint32_t vocab_size;     // token ids are below this
     uint32_t context_length;
-    uint32_t lease_timeout_ms;    // without progress
+    uint32_t lease_timeout_ms; // without progress
     uint32_t progress_ms;
-    uint32_t prompts_per_lease;   // of FEED orders
-    uint64_t next_order;          // orders below this are over: what the journal holds of later
-                                  // ones is used again (resume)
+    uint32_t prompts_per_lease; // of FEED orders
+    uint64_t next_order;        // orders below this are over: what the journal holds of later
+                                // ones is used again (resume)
 };
 
 struct gate;

@@ -18,10 +18,10 @@
 struct loss_item {
     uint32_t row;
     uint32_t target;
-    uint32_t sample;        // index of the sample in its batch
-    float weight;           // of this token in the loss: mask and normalisation together
-    float advantage;        // GRPO only, as the next two
-    float logprob_rollout;  // of the policy that drew it
+    uint32_t sample;         // index of the sample in its batch
+    float weight;            // of this token in the loss: mask and normalisation together
+    float advantage;         // GRPO only, as the next two
+    float logprob_rollout;   // of the policy that drew it
     float logprob_reference; // filled by a reference pass when the KL term is on
 };
 

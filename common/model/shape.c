@@ -215,6 +215,9 @@ static int check_dimensions(const struct shape *s, const char *name, struct err 
     if (s->head_width % 2 != 0 || s->head_width > SHAPE_HEAD_WIDTH_MAX)
         return err_set(err, ERR_FORMAT, "%s: head width %u: want an even number up to %d", name,
                        s->head_width, SHAPE_HEAD_WIDTH_MAX);
+    if (s->width < 2 || s->ffn_width < 2 || s->vocab_size < 2)
+        return err_set(err, ERR_FORMAT,
+                       "%s: hidden_size, intermediate_size and vocab_size: want at least 2", name);
     uint64_t widest = s->vocab_size;
     if (2 * (uint64_t)s->ffn_width > widest) widest = 2 * (uint64_t)s->ffn_width;
     uint64_t heads = (uint64_t)(s->n_heads + 2 * s->n_kv_heads) * s->head_width;
