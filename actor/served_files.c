@@ -46,11 +46,24 @@ static int read_role(struct served_files *s, const char *key, struct json value,
     return err_set(err, ERR_USAGE, "spec.files: unknown key '%.100s'", key);
 }
 
+// Without a "files" map the served names tell: data/train/…, data/val/…, data/sft/….
+static void guess_roles(struct served_files *s)
+{
+    static const char *const folders[FILE_ROLES] = {"data/train/", "data/val/", "data/sft/"};
+    for (size_t i = 0; i < s->n_files && i < FILES_MAX; i++)
+        for (int role = 0; role < FILE_ROLES; role++)
+            if (strncmp(s->files[i].name, folders[role], strlen(folders[role])) == 0)
+                s->roles[role].files[s->roles[role].count++] = &s->files[i];
+}
+
 int served_files_init(struct served_files *s, struct json roles, const struct client_file *files,
                       size_t n_files, struct err *err)
 {
     *s = (struct served_files){.files = files, .n_files = n_files};
-    if (!json_is_present(roles)) return 0;
+    if (!json_is_present(roles)) {
+        guess_roles(s);
+        return 0;
+    }
     if (!json_is_object(roles)) return err_set(err, ERR_USAGE, "spec.files: want a map of keys");
     for (void *it = json_first(roles); it != NULL; it = json_next(roles, it))
         if (read_role(s, json_key(it), json_value(roles, it), err) != 0) return -1;

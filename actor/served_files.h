@@ -2,7 +2,9 @@
  * served_files.h - the files the learner serves, and which of them are data.
  *
  * The spec's "files" maps a role to the names of served files: {"train":
- * "data/train.jsonl", "eval": [...], "sft": [...]}.  Bytes are borrowed.
+ * "data/train.jsonl", "eval": [...], "sft": [...]}; without it the folders
+ * data/train/, data/val/ and data/sft/ of the names say the same.  Bytes are
+ * borrowed.
  */
 #ifndef ARGOSY_ACTOR_SERVED_FILES_H
 #define ARGOSY_ACTOR_SERVED_FILES_H

@@ -1,0 +1,35 @@
+/*
+ * preset.h - models made from nothing: shape, vocabulary and first weights.
+ *
+ * A weight is a pure function of (preset, seed, tensor, row, column).
+ */
+#ifndef ARGOSY_ACTOR_PRESET_H
+#define ARGOSY_ACTOR_PRESET_H
+
+#include <stdint.h>
+
+#include "actor/tokenizer_words.h"
+#include "common/base/err.h"
+#include "common/model/shape.h"
+
+struct preset {
+    const char *name;
+    const char *help;         // one line
+    struct shape shape;       // vocab_size 0: as many as there are words
+    const struct word *words; // id is the place; NULL: <pad>, <eos>, w2, w3, ...
+    size_t n_words;
+    // standard deviations of the first weights; a linear not named here has
+    // 1/sqrt(inputs), those that end a residual branch 1/sqrt(2 L) of that
+    float embedding_std, head_std;
+    float q_norm_gain; // with 1 and RMS-normed heads attention starts too flat
+};
+
+extern const struct preset presets[];
+extern const size_t n_presets;
+const struct preset *preset_find(const char *name); // NULL: no such
+
+// Fills `folder`, which exists: config.json, tokenizer.json,
+// tokenizer_config.json, generation_config.json, model.safetensors.
+int preset_write(const struct preset *p, uint64_t seed, const char *folder, struct err *err);
+
+#endif
