@@ -128,6 +128,8 @@ static bool split_decimal(struct view text, bool *is_negative, struct view *whol
         while (at < text.size_bytes && is_digit(text.bytes[at]))
             at++;
         *fraction = text_part(text, point + 1, at);
+        // the dot that ends a sentence
+        if (fraction->size_bytes > 0 && at + 1 == text.size_bytes && text.bytes[at] == '.') at++;
     }
     return at == text.size_bytes && whole->size_bytes + fraction->size_bytes > 0;
 }
