@@ -1,0 +1,185 @@
+#include "learner/actor_spec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/file.h"
+#include "common/base/json.h"
+
+#define PATH_BYTES 4096
+
+static const char *const model_files[] = {"config.json", "tokenizer.json", "generation_config.json",
+                                          "tokenizer_config.json"};
+#define TOKENIZER model_files[1]
+
+static char *keep(struct actor_spec *s, const char *text)
+{
+    char *copy = strdup(text);
+
+    CHECK(copy != NULL && s->n_strings < 2 * FILES_MAX);
+    s->strings[s->n_strings++] = copy;
+    return copy;
+}
+
+static int add_file(struct actor_spec *s, const char *name, const char *path, struct err *err)
+{
+    if (!file_exists(path)) return err_set(err, ERR_IO, "%s: no such file", path);
+    if (strlen(name) > NAME_BYTES_MAX) {
+        return err_set(err, ERR_LIMIT, "%s: a served name has at most %d bytes", name,
+                       NAME_BYTES_MAX);
+    }
+    for (size_t i = 0; i < s->n_files; i++) {
+        if (strcmp(s->files[i].name, name) == 0) {
+            return err_set(err, ERR_USAGE, "two files are to be served as %s: %s and %s", name,
+                           s->files[i].path, path);
+        }
+    }
+    if (s->n_files == FILES_MAX) {
+        return err_set(err, ERR_LIMIT, "more than %d files to serve", FILES_MAX);
+    }
+    s->files[s->n_files].name = keep(s, name);
+    s->files[s->n_files].path = keep(s, path);
+    s->n_files++;
+    return 0;
+}
+
+static int add_model_files(struct actor_spec *s, const char *folder, struct err *err)
+{
+    for (size_t i = 0; i < sizeof model_files / sizeof *model_files; i++) {
+        char path[PATH_BYTES];
+
+        if (file_join(path, sizeof path, folder, model_files[i], err) != 0) return -1;
+        if (i >= 2 && !file_exists(path)) continue;
+        if (add_file(s, model_files[i], path, err) != 0) return -1;
+    }
+    return 0;
+}
+
+static int add_data_file(struct actor_spec *s, struct json value, const char *key,
+                         struct json_writer *names, struct err *err)
+{
+    const char *path = json_to_string(value, NULL), *base;
+    char name[PATH_BYTES];
+
+    if (path == NULL) return err_set(err, ERR_USAGE, "%s: want a path or a list of paths", key);
+    base = strrchr(path, '/');
+    snprintf(name, sizeof name, "data/%s", base ? base + 1 : path);
+    json_put_string(names, NULL, name);
+    return add_file(s, name, path, err);
+}
+
+// One of data.*_files: the files, and their names under the role in the spec.
+static int add_role(struct actor_spec *s, const char *text, const char *key, const char *role,
+                    struct json_writer *out, struct err *err)
+{
+    struct json_document *document = json_parse(text, strlen(text), key, err);
+    struct json root;
+    size_t n;
+    int status = 0;
+
+    if (document == NULL) return -1;
+    root = json_root(document);
+    n = json_is_array(root) ? json_count(root) : json_is_present(root) ? 1 : 0;
+    if (n > 0) {
+        json_open(out, role, '[');
+        for (size_t i = 0; i < n && status == 0; i++) {
+            struct json item = json_is_array(root) ? json_item(root, i) : root;
+
+            status = add_data_file(s, item, key, out, err);
+        }
+        json_close(out, ']');
+    }
+    json_destroy(document);
+    return status;
+}
+
+static int add_named_files(struct actor_spec *s, const char *text, struct err *err)
+{
+    struct json_document *document = json_parse(text, strlen(text), "files", err);
+    struct json root;
+    int status = 0;
+
+    if (document == NULL) return -1;
+    root = json_root(document);
+    if (json_is_present(root) && !json_is_object(root)) {
+        status = err_set(err, ERR_USAGE, "files: want a map of name: path");
+    } else if (json_is_present(root)) {
+        for (void *it = json_first(root); it && status == 0; it = json_next(root, it)) {
+            const char *path = json_to_string(json_value(root, it), NULL);
+
+            status = path ? add_file(s, json_key(it), path, err)
+                          : err_set(err, ERR_USAGE, "files: %s: want a path", json_key(it));
+        }
+    }
+    json_destroy(document);
+    return status;
+}
+
+static int write_spec(struct actor_spec *s, const struct options *o, struct json_writer *out,
+                      struct err *err)
+{
+    const struct {
+        const char *key, *text;
+    } parts[] = {{"template", o->template},
+                 {"task", o->task},
+                 {"rewards", o->rewards},
+                 {"corpus", o->corpus}};
+
+    json_open(out, NULL, '{');
+    json_put_u64(out, "seed", o->seed);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (strcmp(parts[i].text, "null") != 0) json_put_json(out, parts[i].key, parts[i].text);
+    }
+    json_open(out, "files", '{');
+    if (add_role(s, o->train_files, "data.train_files", o->kind == STAGE_SFT ? "sft" : "train", out,
+                 err) != 0 ||
+        add_role(s, o->val_files, "data.val_files", "eval", out, err) != 0) {
+        return -1;
+    }
+    json_close(out, '}');
+    json_close(out, '}');
+    if (out->size_bytes > SPEC_BYTES_MAX) {
+        return err_set(err, ERR_LIMIT, "the spec of actors has %zu bytes, at most %u",
+                       out->size_bytes, SPEC_BYTES_MAX);
+    }
+    return 0;
+}
+
+int actor_spec_make(struct actor_spec *s, const struct options *o, struct err *err)
+{
+    struct json_writer out;
+    int status;
+
+    *s = (struct actor_spec){0};
+    json_writer_init(&out);
+    status = add_model_files(s, o->model_path, err);
+    if (status == 0) status = write_spec(s, o, &out, err);
+    if (status == 0) status = add_named_files(s, o->files, err);
+    s->text = out.bytes;
+    if (status != 0) actor_spec_fini(s);
+    return status;
+}
+
+void actor_spec_fini(struct actor_spec *s)
+{
+    for (size_t i = 0; i < s->n_strings; i++)
+        free(s->strings[i]);
+    free(s->text);
+    *s = (struct actor_spec){0};
+}
+
+int actor_spec_expected(const struct actor_spec *s, const struct shape *shape, struct ready *out,
+                        struct err *err)
+{
+    *out = (struct ready){.shape = shape_hash(shape), .spec = hash_of(s->text, strlen(s->text))};
+    for (size_t i = 0; i < s->n_files; i++) {
+        struct file_map map;
+
+        if (strcmp(s->files[i].name, TOKENIZER) != 0) continue;
+        if (file_map(&map, s->files[i].path, err) != 0) return -1;
+        out->tokenizer = hash_of(map.bytes, map.size_bytes);
+        file_unmap(&map);
+    }
+    return 0;
+}

@@ -1,0 +1,742 @@
+#include "learner/lease_book.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "learner/id_map.h"
+
+// A lease of a busy peer that gets nowhere itself is stuck after this many timeouts.
+#define STUCK_TIMEOUTS 8
+#define SILENCE_PERIODS 3
+
+enum prompt_state { PROMPT_PENDING, PROMPT_LEASED, PROMPT_DONE, PROMPT_VOID, PROMPT_SETTLED };
+
+struct book_prompt {
+    uint64_t lease; // LEASED, DONE
+    uint32_t n_faults;
+    enum prompt_state state;
+};
+
+struct book_order {
+    struct order order;
+    struct book_prompt *prompts;
+    uint32_t n_pending, n_leased, n_unsettled;
+    uint32_t first_pending; // no prompt before it is pending
+    uint64_t samples_done;
+    bool is_failed;
+    struct err failure;
+};
+
+struct book_lease {
+    struct lease lease;
+    struct book_order *order; // NULL: held from an earlier life, its order not placed yet
+    struct book_peer *holder; // NULL: complete
+    uint64_t issued_ms, progress_ms;
+    uint64_t n_tokens;
+    uint32_t n_received, n_unsettled; // samples; prompts
+    uint64_t step;                    // of the latest commit
+    uint32_t reason;                  // of the drop, if no prompt was trained
+    bool is_seen, is_complete, is_trained;
+    struct book_lease *next, *prev;
+};
+
+struct book_peer {
+    void *owner;
+    uint64_t heard_ms, progress_ms;
+    uint32_t credit; // samples
+    uint32_t n_leases;
+    uint32_t outstanding; // samples leased and not received
+    bool has_weights, is_alive;
+    bool has_spoken; // of its credit
+    bool is_suspect; // a lease of it expired and nothing moved since
+    uint64_t version;
+    struct book_peer *next, *prev;
+};
+
+struct lease_book {
+    struct lease_book_config config;
+    struct book_order *orders[ORDERS_OPEN_MAX]; // ascending by number
+    uint32_t n_orders;
+    uint64_t last_order;
+    bool has_ordered;
+    struct id_map by_id;
+    struct book_lease *leases; // all of them
+    struct book_peer *peers;
+    uint64_t next_id, reserved_end;
+    struct book_action *actions; // a queue, emptied after every event
+    size_t n_actions, next_action, actions_capacity;
+};
+
+static struct book_action *action_add(struct lease_book *b, enum book_action_type type)
+{
+    if (b->n_actions == b->actions_capacity) {
+        b->actions_capacity = b->actions_capacity > 0 ? 2 * b->actions_capacity : 32;
+        b->actions = realloc(b->actions, b->actions_capacity * sizeof *b->actions);
+        CHECK(b->actions != NULL);
+    }
+    struct book_action *a = &b->actions[b->n_actions++];
+    memset(a, 0, offsetof(struct book_action, text));
+    a->type = type;
+    a->text[0] = 0;
+    return a;
+}
+
+bool lease_book_next(struct lease_book *b, struct book_action *out)
+{
+    if (b->next_action == b->n_actions) {
+        b->next_action = b->n_actions = 0;
+        return false;
+    }
+    *out = b->actions[b->next_action++];
+    return true;
+}
+
+struct lease_book *lease_book_create(const struct lease_book_config *config,
+                                     uint64_t first_lease_id)
+{
+    CHECK(first_lease_id > 0 && config->prompts_per_lease > 0);
+    CHECK(config->prompts_per_lease <= LEASE_PROMPTS_MAX);
+    struct lease_book *b = calloc(1, sizeof *b);
+    CHECK(b != NULL);
+    b->config = *config;
+    b->next_id = b->reserved_end = first_lease_id;
+    id_map_init(&b->by_id);
+    return b;
+}
+
+static void order_free(struct book_order *o)
+{
+    free(o->prompts);
+    free(o);
+}
+
+void lease_book_destroy(struct lease_book *b)
+{
+    if (b == NULL) return;
+    for (uint32_t i = 0; i < b->n_orders; i++)
+        order_free(b->orders[i]);
+    for (struct book_lease *l = b->leases; l != NULL;) {
+        struct book_lease *next = l->next;
+        free(l);
+        l = next;
+    }
+    for (struct book_peer *p = b->peers; p != NULL;) {
+        struct book_peer *next = p->next;
+        free(p);
+        p = next;
+    }
+    id_map_fini(&b->by_id);
+    free(b->actions);
+    free(b);
+}
+
+static uint32_t lease_samples(const struct lease *lease)
+{
+    return lease->n_prompts * lease->n_samples;
+}
+
+static struct book_lease *lease_add(struct lease_book *b, const struct lease *lease)
+{
+    struct book_lease *l = calloc(1, sizeof *l);
+    CHECK(l != NULL);
+    l->lease = *lease;
+    l->n_unsettled = lease->n_prompts;
+    l->next = b->leases;
+    if (b->leases != NULL) b->leases->prev = l;
+    b->leases = l;
+    id_map_put(&b->by_id, lease->id, l);
+    return l;
+}
+
+static void lease_remove(struct lease_book *b, struct book_lease *l)
+{
+    id_map_remove(&b->by_id, l->lease.id);
+    if (l->prev != NULL) l->prev->next = l->next;
+    if (l->next != NULL) l->next->prev = l->prev;
+    if (b->leases == l) b->leases = l->next;
+    free(l);
+}
+
+// The holder has nothing more to do with it.
+static void lease_release(struct book_lease *l)
+{
+    struct book_peer *p = l->holder;
+    if (p == NULL) return;
+    p->n_leases--;
+    p->outstanding -= lease_samples(&l->lease) - l->n_received;
+    l->holder = NULL;
+}
+
+static struct book_prompt *prompt_of(const struct book_lease *l, uint32_t i)
+{
+    return &l->order->prompts[l->lease.prompt_first - l->order->order.prompt_first + i];
+}
+
+// Journals the end of a lease and forgets it.  `told`: the peer to send a CANCEL.
+static void lease_end(struct lease_book *b, struct book_lease *l, enum journal_type type,
+                      enum lease_end reason, struct book_peer *told)
+{
+    struct book_action *a = action_add(b, BOOK_END);
+    a->lease = l->lease;
+    a->peer = told != NULL ? told->owner : NULL;
+    a->end_type = type;
+    a->end = (struct journal_end){.lease = l->lease.id, .step = l->step, .reason = reason};
+    lease_release(l);
+    lease_remove(b, l);
+}
+
+// Without its samples: what it still had to do is pending again.
+static void lease_return(struct lease_book *b, struct book_lease *l, enum journal_type type,
+                         enum lease_end reason, struct book_peer *told)
+{
+    struct book_order *o = l->order;
+    for (uint32_t i = 0; o != NULL && i < l->lease.n_prompts; i++) {
+        struct book_prompt *p = prompt_of(l, i);
+        if (p->state != PROMPT_LEASED || p->lease != l->lease.id) continue;
+        p->state = PROMPT_PENDING;
+        o->n_leased--;
+        o->n_pending++;
+        uint32_t at = (uint32_t)(p - o->prompts);
+        if (at < o->first_pending) o->first_pending = at;
+    }
+    if (o != NULL) o->samples_done -= l->n_received;
+    lease_end(b, l, type, reason, told);
+}
+
+static struct book_order *order_of(const struct lease_book *b, uint64_t number)
+{
+    for (uint32_t i = 0; i < b->n_orders; i++)
+        if (b->orders[i]->order.number == number) return b->orders[i];
+    return NULL;
+}
+
+// --- handing out -----------------------------------------------------------------
+
+static bool wants_weights(const struct order *o)
+{
+    return o->kind != LEASE_FEED;
+}
+
+// The next lease of an order has this many prompts at most, from `at` on.
+static uint32_t lease_prompts(const struct lease_book *b, const struct book_order *o, uint32_t at)
+{
+    uint32_t most = o->order.kind == LEASE_FEED ? b->config.prompts_per_lease : 1;
+    uint32_t n = 1;
+    while (n < most && at + n < o->order.n_prompts && o->prompts[at + n].state == PROMPT_PENDING)
+        n++;
+    return n;
+}
+
+// The peer with the least to do among those that may have it; NULL: none now.
+// A hung peer is always idle and would be the first choice each time: it gets
+// work only when nobody else works.
+static struct book_peer *choose_peer(const struct lease_book *b, const struct book_order *o,
+                                     uint32_t n_samples)
+{
+    struct book_peer *best = NULL;
+    bool has_worker = false;
+    for (const struct book_peer *p = b->peers; p != NULL; p = p->next)
+        has_worker = has_worker || (p->is_alive && !p->is_suspect && p->has_spoken);
+    for (struct book_peer *p = b->peers; p != NULL; p = p->next) {
+        if (has_worker && p->is_suspect) continue;
+        if (!p->is_alive || p->credit == 0 || p->n_leases >= PROGRESS_MAX) continue;
+        // A group larger than all the peer takes at once still goes to an idle one.
+        if (p->credit < n_samples && p->n_leases > 0) continue;
+        if (wants_weights(&o->order) && (!p->has_weights || p->version != o->order.weights_version))
+            continue;
+        if (best == NULL || p->outstanding < best->outstanding) best = p;
+    }
+    return best;
+}
+
+static void lease_issue(struct lease_book *b, uint64_t now_ms, struct book_order *o, uint32_t at,
+                        uint32_t n_prompts, struct book_peer *peer)
+{
+    if (b->next_id == b->reserved_end) {
+        struct book_action *a = action_add(b, BOOK_RESERVE);
+        a->first = b->next_id;
+        a->count = LEASE_IDS_RESERVED;
+        b->reserved_end += LEASE_IDS_RESERVED;
+    }
+    const struct order *order = &o->order;
+    struct lease lease = {
+        .id = b->next_id++,
+        .kind = order->kind,
+        .step = order->number,
+        .prompt_first = order->prompt_first + at,
+        .n_prompts = n_prompts,
+        .n_samples = order->n_samples,
+        .weights_version = order->weights_version,
+        .seed = order->seed,
+        .temperature = order->temperature,
+        .top_p = order->top_p,
+        .top_k = order->top_k,
+        .max_new_tokens = order->max_new_tokens,
+        .timeout_ms = b->config.lease_timeout_ms,
+    };
+    struct book_lease *l = lease_add(b, &lease);
+    l->order = o;
+    l->holder = peer;
+    l->issued_ms = l->progress_ms = now_ms;
+    for (uint32_t i = 0; i < n_prompts; i++) {
+        o->prompts[at + i].state = PROMPT_LEASED;
+        o->prompts[at + i].lease = lease.id;
+    }
+    o->n_pending -= n_prompts;
+    o->n_leased += n_prompts;
+    o->first_pending = at + n_prompts;
+
+    uint32_t n_samples = lease_samples(&lease);
+    if (peer->n_leases == 0) peer->progress_ms = now_ms;
+    peer->n_leases++;
+    peer->outstanding += n_samples;
+    peer->credit -= n_samples < peer->credit ? n_samples : peer->credit;
+
+    struct book_action *a = action_add(b, BOOK_ISSUE);
+    a->lease = lease;
+    a->peer = peer->owner;
+}
+
+// Hands out all that can be handed out.
+static void assign(struct lease_book *b, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < b->n_orders; i++) {
+        struct book_order *o = b->orders[i];
+        while (o->n_pending > 0 && !o->is_failed) {
+            uint32_t at = o->first_pending;
+            while (o->prompts[at].state != PROMPT_PENDING)
+                at++;
+            o->first_pending = at;
+            uint32_t n = lease_prompts(b, o, at);
+            struct book_peer *p = choose_peer(b, o, n * o->order.n_samples);
+            if (p == NULL) break;
+            lease_issue(b, now_ms, o, at, n, p);
+        }
+    }
+}
+
+// --- orders ------------------------------------------------------------------------
+
+static int order_check(const struct lease_book *b, const struct order *order, struct err *err)
+{
+    if (order->kind != LEASE_GENERATE && order->kind != LEASE_FEED && order->kind != LEASE_EVAL)
+        return err_set(err, ERR_USAGE, "order %" PRIu64 ": lease kind %u is not served",
+                       order->number, order->kind);
+    if (order->n_prompts == 0 || order->n_prompts > ORDER_PROMPTS_MAX || order->n_samples == 0 ||
+        order->n_samples > GROUP_SAMPLES_MAX ||
+        (order->kind == LEASE_FEED && order->n_samples != 1))
+        return err_set(err, ERR_USAGE, "order %" PRIu64 ": %u prompts of %u samples cannot be leased",
+                       order->number, order->n_prompts, order->n_samples);
+    if (!(order->temperature >= 0.0f && order->temperature < INFINITY) ||
+        !(order->top_p >= 0.0f && order->top_p <= 1.0f) ||
+        order->max_new_tokens > SAMPLE_TOKENS_MAX ||
+        order->prompt_first > UINT64_MAX - LEASE_PROMPTS_MAX)
+        return err_set(err, ERR_USAGE, "order %" PRIu64 ": sampling parameters out of range",
+                       order->number);
+    if (b->has_ordered && order->number <= b->last_order)
+        return err_set(err, ERR_USAGE, "order %" PRIu64 " comes after order %" PRIu64,
+                       order->number, b->last_order);
+    if (b->n_orders == ORDERS_OPEN_MAX)
+        return err_set(err, ERR_LIMIT, "%u orders are open already", b->n_orders);
+    return 0;
+}
+
+void lease_book_hold(struct lease_book *b, const struct lease *lease)
+{
+    struct book_lease *l = lease_add(b, lease);
+    l->is_complete = true;
+    l->n_received = lease_samples(lease);
+}
+
+// Would this order have cut this lease?
+static bool order_cuts(const struct order *o, const struct lease *l)
+{
+    return l->step == o->number && l->kind == o->kind && l->prompt_first >= o->prompt_first &&
+           l->prompt_first + l->n_prompts <= o->prompt_first + o->n_prompts &&
+           l->n_samples == o->n_samples && l->seed == o->seed &&
+           (l->kind == LEASE_FEED ||
+            (l->weights_version == o->weights_version && l->temperature == o->temperature &&
+             l->top_p == o->top_p && l->top_k == o->top_k &&
+             l->max_new_tokens == o->max_new_tokens));
+}
+
+static void order_adopt_held(struct lease_book *b, struct book_order *o)
+{
+    struct book_lease *next;
+    for (struct book_lease *l = b->leases; l != NULL; l = next) {
+        next = l->next;
+        if (l->order != NULL || l->lease.step > o->order.number) continue;
+        bool is_free = order_cuts(&o->order, &l->lease);
+        uint32_t at = is_free ? (uint32_t)(l->lease.prompt_first - o->order.prompt_first) : 0;
+        for (uint32_t i = 0; is_free && i < l->lease.n_prompts; i++)
+            is_free = o->prompts[at + i].state == PROMPT_PENDING;
+        if (!is_free) {
+            lease_return(b, l, JOURNAL_RETURNED, LEASE_END_RESTART, NULL);
+            continue;
+        }
+        l->order = o;
+        for (uint32_t i = 0; i < l->lease.n_prompts; i++) {
+            o->prompts[at + i].state = PROMPT_DONE;
+            o->prompts[at + i].lease = l->lease.id;
+        }
+        o->n_pending -= l->lease.n_prompts;
+        o->samples_done += l->n_received;
+    }
+}
+
+int lease_book_order(struct lease_book *b, uint64_t now_ms, const struct order *order,
+                     struct err *err)
+{
+    if (order_check(b, order, err) != 0) return -1;
+    struct book_order *o = calloc(1, sizeof *o);
+    CHECK(o != NULL);
+    o->order = *order;
+    o->prompts = calloc(order->n_prompts, sizeof *o->prompts);
+    CHECK(o->prompts != NULL);
+    o->n_pending = o->n_unsettled = order->n_prompts;
+    b->orders[b->n_orders++] = o;
+    b->last_order = order->number;
+    b->has_ordered = true;
+    order_adopt_held(b, o);
+    assign(b, now_ms);
+    return 0;
+}
+
+enum order_state lease_book_order_state(const struct lease_book *b, uint64_t number,
+                                        struct err *err)
+{
+    const struct book_order *o = order_of(b, number);
+    if (o == NULL) return ORDER_UNKNOWN;
+    if (o->is_failed) {
+        *err = o->failure;
+        return ORDER_FAILED;
+    }
+    return o->n_pending + o->n_leased == 0 ? ORDER_COMPLETE : ORDER_OPEN;
+}
+
+const struct order *lease_book_order_find(const struct lease_book *b, uint64_t number)
+{
+    const struct book_order *o = order_of(b, number);
+    return o != NULL ? &o->order : NULL;
+}
+
+uint64_t lease_book_order_lease(const struct lease_book *b, uint64_t number, uint32_t i)
+{
+    const struct book_order *o = order_of(b, number);
+    if (o == NULL || i >= o->order.n_prompts || o->prompts[i].state != PROMPT_DONE) return 0;
+    return o->prompts[i].lease;
+}
+
+// Gives one prompt its fate; the lease ends with the last of its prompts:
+// trained if any of them was, since its samples then entered a step.
+static void prompt_settle(struct lease_book *b, struct book_order *o, struct book_prompt *p,
+                          uint64_t step, uint32_t reason)
+{
+    struct book_lease *l = id_map_get(&b->by_id, p->lease);
+    CHECK(l != NULL);
+    p->state = PROMPT_SETTLED;
+    o->n_unsettled--;
+    if (reason == 0) l->is_trained = true;
+    if (reason != 0) l->reason = reason;
+    l->step = step;
+    if (--l->n_unsettled > 0) return;
+    lease_end(b, l, l->is_trained ? JOURNAL_TRAINED : JOURNAL_DROPPED,
+              l->is_trained ? 0 : (enum lease_end)l->reason, NULL);
+}
+
+static void order_close_if_settled(struct lease_book *b, struct book_order *o)
+{
+    if (o->n_unsettled > 0) return;
+    uint32_t at = 0;
+    while (b->orders[at] != o)
+        at++;
+    memmove(&b->orders[at], &b->orders[at + 1], (b->n_orders - at - 1) * sizeof b->orders[0]);
+    b->n_orders--;
+    order_free(o);
+}
+
+int lease_book_commit(struct lease_book *b, uint64_t number, uint64_t step,
+                      const struct order_fate *fates, size_t n, struct err *err)
+{
+    struct book_order *o = order_of(b, number);
+    if (o == NULL) return err_set(err, ERR_MISMATCH, "order %" PRIu64 " is not open", number);
+    size_t n_marked = 0;
+    for (; n_marked < n; n_marked++) { // marked as they are checked, so that a repeat is found
+        uint64_t at = fates[n_marked].prompt_index - o->order.prompt_first;
+        if (fates[n_marked].prompt_index < o->order.prompt_first || at >= o->order.n_prompts ||
+            o->prompts[at].state != PROMPT_DONE || fates[n_marked].reason > LEASE_END_NONFINITE)
+            break;
+        o->prompts[at].state = PROMPT_SETTLED;
+    }
+    for (size_t i = 0; i < n_marked; i++)
+        o->prompts[fates[i].prompt_index - o->order.prompt_first].state = PROMPT_DONE;
+    if (n_marked < n)
+        return err_set(err, ERR_MISMATCH,
+                       "order %" PRIu64 ": prompt %" PRIu64 " cannot be settled for reason %u",
+                       number, fates[n_marked].prompt_index, fates[n_marked].reason);
+    for (size_t i = 0; i < n; i++)
+        prompt_settle(b, o, &o->prompts[fates[i].prompt_index - o->order.prompt_first], step,
+                      fates[i].reason);
+    order_close_if_settled(b, o);
+    return 0;
+}
+
+bool lease_book_wanted_version(const struct lease_book *b, uint64_t *version)
+{
+    for (uint32_t i = 0; i < b->n_orders; i++) {
+        const struct book_order *o = b->orders[i];
+        if (o->is_failed || o->n_pending == 0 || !wants_weights(&o->order)) continue;
+        *version = o->order.weights_version;
+        return true;
+    }
+    return false;
+}
+
+bool lease_book_needs_version(const struct lease_book *b, uint64_t version)
+{
+    for (uint32_t i = 0; i < b->n_orders; i++) {
+        const struct book_order *o = b->orders[i];
+        if (o->n_pending + o->n_leased > 0 && wants_weights(&o->order) &&
+            o->order.weights_version == version)
+            return true;
+    }
+    return false;
+}
+
+void lease_book_oldest(const struct lease_book *b, uint64_t *samples_done,
+                       uint64_t *samples_wanted)
+{
+    *samples_done = *samples_wanted = 0;
+    if (b->n_orders == 0) return;
+    const struct book_order *o = b->orders[0];
+    *samples_done = o->samples_done;
+    *samples_wanted = (uint64_t)o->order.n_prompts * o->order.n_samples;
+}
+
+void lease_book_cancel_all(struct lease_book *b)
+{
+    while (b->leases != NULL) {
+        struct book_lease *l = b->leases;
+        for (uint32_t i = 0; l->order != NULL && i < l->lease.n_prompts; i++)
+            if (prompt_of(l, i)->lease == l->lease.id) prompt_of(l, i)->state = PROMPT_SETTLED;
+        lease_end(b, l, JOURNAL_RETURNED, LEASE_END_CANCELLED, l->holder);
+    }
+    while (b->n_orders > 0)
+        order_free(b->orders[--b->n_orders]);
+}
+
+// --- peers -------------------------------------------------------------------------
+
+struct book_peer *lease_book_join(struct lease_book *b, uint64_t now_ms, void *owner)
+{
+    struct book_peer *p = calloc(1, sizeof *p);
+    CHECK(p != NULL);
+    *p = (struct book_peer){.owner = owner,
+                            .heard_ms = now_ms,
+                            .progress_ms = now_ms,
+                            .is_alive = true,
+                            .next = b->peers};
+    if (b->peers != NULL) b->peers->prev = p;
+    b->peers = p;
+    return p;
+}
+
+static void return_all_of(struct lease_book *b, struct book_peer *peer, enum lease_end reason,
+                          struct book_peer *told)
+{
+    struct book_lease *next;
+    for (struct book_lease *l = b->leases; l != NULL; l = next) {
+        next = l->next;
+        if (l->holder == peer) lease_return(b, l, JOURNAL_RETURNED, reason, told);
+    }
+}
+
+void lease_book_leave(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
+                      enum lease_end reason)
+{
+    peer->is_alive = false;
+    return_all_of(b, peer, reason, NULL);
+    if (peer->prev != NULL) peer->prev->next = peer->next;
+    if (peer->next != NULL) peer->next->prev = peer->prev;
+    if (b->peers == peer) b->peers = peer->next;
+    free(peer);
+    assign(b, now_ms);
+}
+
+void lease_book_move(struct lease_book *b, uint64_t now_ms, struct book_peer *from,
+                     struct book_peer *to)
+{
+    for (struct book_lease *l = b->leases; l != NULL; l = l->next) {
+        if (l->holder != from) continue;
+        uint32_t left = lease_samples(&l->lease) - l->n_received;
+        l->holder = to;
+        // It may have been lost with the old connection: the actor has to name it anew.
+        l->is_seen = false;
+        l->issued_ms = l->progress_ms = now_ms;
+        from->n_leases--;
+        from->outstanding -= left;
+        to->n_leases++;
+        to->outstanding += left;
+    }
+    to->progress_ms = now_ms;
+}
+
+void lease_book_heard(struct lease_book *b, uint64_t now_ms, struct book_peer *peer)
+{
+    (void)b;
+    peer->heard_ms = now_ms;
+    peer->is_alive = true;
+}
+
+void lease_book_credit(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
+                       const struct credit *credit)
+{
+    uint32_t credit_left = credit->bytes > 0 ? credit->samples : 0;
+    for (const struct book_lease *l = b->leases; l != NULL; l = l->next) {
+        if (l->holder != peer || l->is_seen) continue;
+        uint32_t n = lease_samples(&l->lease);
+        credit_left -= n < credit_left ? n : credit_left;
+    }
+    peer->credit = credit_left;
+    peer->has_spoken = true;
+    peer->has_weights = credit->has_weights;
+    peer->version = credit->weights_version;
+    assign(b, now_ms);
+}
+
+void lease_book_progress(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
+                         const struct progress *progress, struct lease_list *unknown)
+{
+    unknown->n = 0;
+    for (uint32_t i = 0; i < progress->n; i++) {
+        const struct progress_entry *e = &progress->entries[i];
+        struct book_lease *l = id_map_get(&b->by_id, e->lease);
+        if (l != NULL && l->is_complete) continue;
+        if (l == NULL || l->holder != peer) {
+            unknown->leases[unknown->n++] = e->lease;
+            continue;
+        }
+        l->is_seen = true;
+        if (e->n_tokens <= l->n_tokens) continue;
+        l->n_tokens = e->n_tokens;
+        l->progress_ms = peer->progress_ms = now_ms;
+        peer->is_suspect = false;
+    }
+}
+
+void lease_book_give_back(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
+                          const struct lease_list *leases)
+{
+    peer->credit = 0;
+    for (uint32_t i = 0; i < leases->n; i++) {
+        struct book_lease *l = id_map_get(&b->by_id, leases->leases[i]);
+        if (l != NULL && l->holder == peer)
+            lease_return(b, l, JOURNAL_RETURNED, LEASE_END_GIVEN_BACK, NULL);
+    }
+    assign(b, now_ms);
+}
+
+bool lease_book_peer_is_alive(const struct book_peer *peer)
+{
+    return peer->is_alive;
+}
+
+void lease_book_tick(struct lease_book *b, uint64_t now_ms)
+{
+    uint64_t silence_ms = (uint64_t)SILENCE_PERIODS * b->config.progress_ms;
+    uint64_t timeout_ms = b->config.lease_timeout_ms;
+    for (struct book_peer *p = b->peers; p != NULL; p = p->next) {
+        if (now_ms - p->heard_ms > silence_ms && p->is_alive) {
+            p->is_alive = false;
+            p->credit = 0;
+            return_all_of(b, p, LEASE_END_PEER_LOST, p);
+        }
+        if (p->n_leases > 0 && now_ms - p->progress_ms > timeout_ms) {
+            return_all_of(b, p, LEASE_END_EXPIRED, p);
+            p->credit = 0; // until it speaks of it again
+            p->is_suspect = true;
+        }
+    }
+    struct book_lease *next;
+    for (struct book_lease *l = b->leases; l != NULL; l = next) {
+        next = l->next;
+        if (l->holder == NULL) continue;
+        bool is_lost = !l->is_seen && now_ms - l->issued_ms > silence_ms;
+        if (is_lost || now_ms - l->progress_ms > STUCK_TIMEOUTS * timeout_ms)
+            lease_return(b, l, JOURNAL_RETURNED, LEASE_END_EXPIRED, l->holder);
+    }
+    assign(b, now_ms);
+}
+
+// --- results -----------------------------------------------------------------------
+
+const struct lease *lease_book_lease(const struct lease_book *b, uint64_t id)
+{
+    const struct book_lease *l = id_map_get(&b->by_id, id);
+    return l != NULL ? &l->lease : NULL;
+}
+
+bool lease_book_is_holder(const struct lease_book *b, uint64_t id, const struct book_peer *peer)
+{
+    const struct book_lease *l = id_map_get(&b->by_id, id);
+    return l != NULL && l->holder == peer;
+}
+
+void lease_book_received(struct lease_book *b, uint64_t now_ms, uint64_t id)
+{
+    struct book_lease *l = id_map_get(&b->by_id, id);
+    if (l == NULL || l->holder == NULL) return;
+    CHECK(l->n_received < lease_samples(&l->lease));
+    l->n_received++;
+    l->is_seen = true;
+    l->progress_ms = l->holder->progress_ms = now_ms;
+    l->holder->is_suspect = false;
+    l->holder->outstanding--;
+    l->order->samples_done++;
+}
+
+void lease_book_complete(struct lease_book *b, uint64_t now_ms, uint64_t id)
+{
+    struct book_lease *l = id_map_get(&b->by_id, id);
+    CHECK(l != NULL && l->order != NULL && !l->is_complete);
+    CHECK(l->n_received == lease_samples(&l->lease));
+    lease_release(l);
+    l->is_complete = true;
+    for (uint32_t i = 0; i < l->lease.n_prompts; i++)
+        prompt_of(l, i)->state = PROMPT_DONE;
+    l->order->n_leased -= l->lease.n_prompts;
+    assign(b, now_ms);
+}
+
+void lease_book_fault(struct lease_book *b, uint64_t now_ms, uint64_t id, uint64_t prompt,
+                      bool is_lasting, const char *what)
+{
+    struct book_lease *l = id_map_get(&b->by_id, id);
+    if (l == NULL || l->order == NULL || l->is_complete) return;
+    struct book_order *o = l->order;
+    CHECK(prompt >= l->lease.prompt_first && prompt < l->lease.prompt_first + l->lease.n_prompts);
+    struct book_prompt *p = prompt_of(l, (uint32_t)(prompt - l->lease.prompt_first));
+    p->n_faults++;
+    bool is_over = is_lasting || p->n_faults > b->config.fault_retries;
+    enum journal_type type = JOURNAL_RETURNED;
+    if (is_over && b->config.void_on_fault) {
+        p->state = PROMPT_VOID;
+        o->n_leased--;
+        o->n_unsettled--;
+        if (l->lease.n_prompts == 1) type = JOURNAL_DROPPED;
+        struct book_action *a = action_add(b, BOOK_NOTE);
+        snprintf(a->text, sizeof a->text,
+                 "determinism: void(order %" PRIu64 " prompt %" PRIu64 ": %s)", o->order.number,
+                 prompt, what);
+    } else if (is_over && !o->is_failed) {
+        o->is_failed = true;
+        err_set(&o->failure, ERR_IO,
+                "order %" PRIu64 ", prompt %" PRIu64 ": %s, after %u attempts", o->order.number,
+                prompt, what, p->n_faults);
+    }
+    lease_return(b, l, type, LEASE_END_SCORER_FAULT, l->holder);
+    assign(b, now_ms);
+}

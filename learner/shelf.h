@@ -1,0 +1,36 @@
+/*
+ * shelf.h - the objects the learner serves: files for the whole run, and the
+ * few versions of the weights that somebody may still ask for.
+ *
+ * Kept are the latest version, the one before it, and those that an open order
+ * still needs.  One thread.
+ */
+#ifndef ARGOSY_LEARNER_SHELF_H
+#define ARGOSY_LEARNER_SHELF_H
+
+#include "common/base/err.h"
+#include "proto/object.h"
+
+#define SHELF_VERSIONS_MAX 8
+
+struct shelf {
+    struct object files[FILES_MAX];
+    uint32_t n_files;
+    struct object versions[SHELF_VERSIONS_MAX]; // ascending; their bytes are the shelf's
+    uint32_t n_versions;
+};
+
+void shelf_init(struct shelf *s);
+void shelf_fini(struct shelf *s);
+int shelf_add_file(struct shelf *s, const void *bytes, size_t size_bytes, struct err *err);
+
+// Takes the bytes (malloc'ed), also when it fails.  Versions ascend.
+typedef bool (*shelf_needs_fn)(const void *context, uint64_t version);
+int shelf_add_version(struct shelf *s, uint64_t version, void *bytes, uint64_t size_bytes,
+                      shelf_needs_fn is_needed, const void *context, struct err *err);
+
+const struct object *shelf_find(const struct shelf *s, const struct hash *hash);
+const struct object *shelf_version(const struct shelf *s, uint64_t version);
+const struct object *shelf_latest(const struct shelf *s); // NULL: none yet
+
+#endif
