@@ -277,10 +277,11 @@ static void add_weight_gradients(const struct backward_pass *p, uint32_t layer,
     const struct shape *s = &k->shape;
     uint32_t width = s->width, ffn = s->ffn_width;
     uint32_t q_width = (uint32_t)q_width_of(s), qkv_width = (uint32_t)qkv_width_of(s);
+    // The largest tiles first.
     const struct weight_gradient jobs[] = {
+        {grad_of(p, PARAM_DOWN, layer), k->stream, width, at->swiglu, ffn, width, ffn},
         {grad_of(p, PARAM_GATE, layer), at->gate_up, 2 * (size_t)ffn, at->norm_ffn, width, 2 * ffn,
          width},
-        {grad_of(p, PARAM_DOWN, layer), k->stream, width, at->swiglu, ffn, width, ffn},
         {grad_of(p, PARAM_Q, layer), k->qkv, qkv_width, at->norm_attention, width, qkv_width,
          width},
         {grad_of(p, PARAM_O, layer), k->middle, width, at->attention_out, q_width, width, q_width},

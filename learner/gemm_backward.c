@@ -7,8 +7,11 @@
 #include "common/math/product.h"
 
 // Tiles of dW.  Large enough that the library's packing of dY and X costs
-// little, small enough that a layer's tiles fill several threads evenly.
+// little, small enough that a layer's tiles fill several threads evenly: what
+// is narrow is cut less often.
 #define TILE_ROWS_MAX 128u
+#define TILE_ROWS_MAX_NARROW 256u
+#define NARROW_COLS 512u
 #define TILE_COLS_MAX 1024u
 #define TILE_ALIGN 16u
 #define JOBS_MAX 8u
@@ -110,7 +113,9 @@ void gemm_backward_weights(const struct weight_gradient *jobs, size_t n_jobs, si
     size_t n_tiles = 0;
     for (size_t i = 0; i < n_jobs; i++) {
         struct tiling *tiling = &all.tilings[i];
-        tiling->rows = even_part(jobs[i].n_outputs, TILE_ROWS_MAX);
+        bool is_narrow = jobs[i].n_inputs <= NARROW_COLS;
+        tiling->rows =
+            even_part(jobs[i].n_outputs, is_narrow ? TILE_ROWS_MAX_NARROW : TILE_ROWS_MAX);
         tiling->cols = even_part(jobs[i].n_inputs, TILE_COLS_MAX);
         tiling->n_across = (jobs[i].n_inputs + tiling->cols - 1) / tiling->cols;
         tiling->first_tile = n_tiles;
