@@ -155,8 +155,7 @@ static float first_std(const struct preset *p, const struct shape *s, const stru
         *constant = 1;
         return -1;
     }
-    CHECK(!"every role is named");
-    return -1;
+    check_failed("every role is named above", __FILE__, __LINE__);
 }
 
 static void fill_param(const struct preset *p, const struct shape *s, const struct param *param,
