@@ -93,6 +93,7 @@ static void write_spec(struct json_writer *w, const struct eval_options *o)
         json_open(w, NULL, '{');
         json_put_string(w, "name", i == 0 ? "accuracy" : "format");
         json_put_double(w, "weight", 1.0);
+        if (i == 0) json_put_bool(w, "strict", true); // as R1-Zero: an answer in the asked form
         json_close(w, '}');
     }
     json_close(w, ']');

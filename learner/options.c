@@ -124,6 +124,8 @@ static const struct recipe_key keys[] = {
     {"resources.actors", RECIPE_U64, AT(actors), "1", 0, 1024, NULL, "started on this machine"},
     {"resources.actor_threads", RECIPE_U64, AT(actor_threads), "0", 0, 1024, NULL,
      "of an actor; 0: as the machine allows"},
+    {"resources.actor_slots", RECIPE_U64, AT(actor_slots), "64", 1, 65536, NULL,
+     "samples an actor generates at once"},
     {"resources.restart_actors", RECIPE_BOOL, AT(restart_actors), "true", 0, 0, NULL,
      "replace an actor that died"},
 

@@ -56,7 +56,7 @@ struct options {
     uint64_t eval_n_prompts, eval_n, eval_top_k;
     double eval_temperature, eval_top_p;
 
-    uint64_t ranks, threads, actors, actor_threads;
+    uint64_t ranks, threads, actors, actor_threads, actor_slots;
     bool restart_actors;
 
     const char *net_bind, *net_advertise;

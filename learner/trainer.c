@@ -18,7 +18,6 @@
 
 #define AWAIT_SLICE_MS 250u
 #define NONFINITE_MAX 3
-#define PROGRESS_MS 1000u
 
 uint64_t trainer_order_number(uint64_t step)
 {
@@ -155,8 +154,7 @@ void trainer_progress(struct trainer *t, const struct progress_line *line)
     json_put_double(&out, "response_length", line->response_length);
     json_put_double(&out, "tokens_s", line->tokens_per_s);
     json_put_u64(&out, "actors", status.n_actors);
-    json_put_double(&out, "eta_s",
-                    done_here > 0 ? lived_s / (double)done_here * (double)left : 0);
+    json_put_double(&out, "eta_s", done_here > 0 ? lived_s / (double)done_here * (double)left : 0);
     json_close(&out, '}');
     printf("progress %s\n", out.bytes);
     fflush(stdout);
@@ -249,14 +247,14 @@ static int lead(struct trainer *t, enum trainer_end *end, struct err *err)
     bool is_done = status == 0 && (t->options->kind == STAGE_EVAL
                                        ? !trainer_should_stop(t)
                                        : t->state.step >= t->options->total_training_steps);
-    struct err ignored;
 
     *end = is_done ? TRAINER_DONE : TRAINER_STOPPED;
     gate_stop(t->gate, is_done || status != 0,
-              is_done ? "the stage is done" : status == 0 ? "the learner was stopped" : err->text);
+              is_done       ? "the stage is done"
+              : status == 0 ? "the learner was stopped"
+                            : err->text);
     t->gate = NULL;
     if (is_done) status = stage_result_write(t, err);
-    if (status != 0) (void)ignored;
     team_end(&t->team);
     return status;
 }
@@ -362,6 +360,15 @@ static int run_with_replica(struct trainer *t, enum trainer_end *end, struct err
     return status;
 }
 
+// Ranks of one machine share its processors.
+static unsigned threads_of_rank(const struct options *o)
+{
+    const unsigned share = pool_usable_processors() / (unsigned)comm_host_size();
+
+    if (o->threads > 0) return (unsigned)o->threads;
+    return share > 0 ? share : 1;
+}
+
 int trainer_run(const struct options *options, const char *stage, const char *run_folder,
                 const volatile sig_atomic_t *stop, enum trainer_end *end, struct err *err)
 {
@@ -373,7 +380,7 @@ int trainer_run(const struct options *options, const char *stage, const char *ru
     t.started_s = clock_now_s();
     t.metrics.fd = -1;
     t.folder.lock_fd = -1;
-    pool = pool_create(trainer_threads(options));
+    pool = pool_create(threads_of_rank(options));
     gemm_backward_init();
     status = same_arithmetic(err);
     if (status == 0) status = open_folder(&t, run_folder, err);

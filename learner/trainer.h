@@ -36,6 +36,7 @@ struct trainer {
     double waited_s;     // in trainer_await, of this step
     double checkpoint_s; // of the last checkpoint
     uint32_t n_nonfinite_in_row;
+    uint64_t first_step; // of this life
 };
 
 enum trainer_end { TRAINER_DONE, TRAINER_STOPPED };

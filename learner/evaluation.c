@@ -1,0 +1,157 @@
+#include "learner/evaluation.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "proto/journal_format.h"
+
+// Keeps the draws of an evaluation apart from those of training.
+#define EVAL_SEED UINT64_C(0x6576616c)
+
+static double metric(const struct result *r, const char *name)
+{
+    for (uint32_t i = 0; i < r->n_metrics; i++) {
+        const struct text *t = &r->metrics[i].name;
+
+        if (strlen(name) == t->size_bytes && memcmp(t->bytes, name, t->size_bytes) == 0) {
+            return r->metrics[i].value;
+        }
+    }
+    return 0.0;
+}
+
+struct tally_sample *evaluation_samples(const struct order_samples *s)
+{
+    struct tally_sample *out = calloc(s->n ? s->n : 1, sizeof *out);
+
+    CHECK(out != NULL);
+    for (size_t i = 0; i < s->n; i++) {
+        const struct result *r = &s->results[i];
+
+        out[i] = (struct tally_sample){
+            .prompt = r->prompt_index,
+            .answer = r->answer,
+            .level = (uint32_t)metric(r, "level"),
+            .style = (uint32_t)metric(r, "style"),
+            .n_tokens = r->n_tokens - r->n_prompt_tokens,
+            .is_correct = r->is_correct,
+            .is_truncated = r->finish_reason == FINISH_LENGTH,
+            .reflective_words = metric(r, "reflective_words"),
+            .format = metric(r, "format"),
+        };
+    }
+    return out;
+}
+
+static int write_file(const struct trainer *t, uint64_t step, const struct tally_sample *samples,
+                      size_t n, struct err *err)
+{
+    struct json_writer out;
+    char name[64], path[RUN_PATH_BYTES];
+    int status;
+
+    snprintf(name, sizeof name, "eval-%" PRIu64 ".json", step);
+    if (file_join(path, sizeof path, t->folder.path, name, err) != 0) return -1;
+    json_writer_init(&out);
+    json_open(&out, NULL, '{');
+    json_put_u64(&out, "step", step);
+    tally_write(samples, n, (uint32_t)t->options->eval_n, &out);
+    json_close(&out, '}');
+    status = file_write_atomic(path, out.bytes, out.size_bytes, err);
+    free(out.bytes);
+    return status;
+}
+
+static int write_metrics(struct trainer *t, uint64_t step, const struct tally *all,
+                         struct text source, struct err *err)
+{
+    char name[2 * NAME_BYTES_MAX];
+    const unsigned n = (unsigned)t->options->eval_n;
+    const int source_bytes =
+        source.size_bytes < NAME_BYTES_MAX ? (int)source.size_bytes : NAME_BYTES_MAX;
+    const struct {
+        const char *what;
+        double value;
+    } shares[] = {{"mean", all->pass_1}, {"maj", all->cons_n}, {"best", all->pass_n}};
+
+    metrics_begin(&t->metrics, step);
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        snprintf(name, sizeof name, "val-core/%.*s/acc/%s@%u", source_bytes, source.bytes,
+                 shares[i].what, n);
+        metrics_put(&t->metrics, name, shares[i].value);
+    }
+    metrics_put(&t->metrics, "val/pass@1", all->pass_1);
+    metrics_put(&t->metrics, "val/pass@1_stderr", all->pass_1_stderr);
+    metrics_put(&t->metrics, "val/response_length_mean", all->length_mean);
+    metrics_put(&t->metrics, "val/reflective_words_mean", all->reflective_mean);
+    metrics_put(&t->metrics, "val/truncated", all->truncated);
+    return metrics_end(&t->metrics, err);
+}
+
+static int report(struct trainer *t, uint64_t step, const struct order_samples *s, struct err *err)
+{
+    struct tally_sample *samples = evaluation_samples(s);
+    const struct tally all = tally_of(samples, s->n, UINT32_MAX);
+    const struct text source = s->n > 0 ? s->results[0].source : (struct text){"", 0};
+    int status = write_file(t, step, samples, s->n, err);
+
+    if (status == 0) status = write_metrics(t, step, &all, source, err);
+    log_line(LOG_INFO, "evaluation step=%" PRIu64 " pass@1=%.4f stderr=%.4f cons=%.4f length=%.1f",
+             step, all.pass_1, all.pass_1_stderr, all.cons_n, all.length_mean);
+    free(samples);
+    return status;
+}
+
+// Every prompt of an order meets the same fate.
+static int commit_all(struct trainer *t, const struct order *order, uint32_t reason,
+                      struct err *err)
+{
+    struct order_fate *fates = calloc(order->n_prompts, sizeof *fates);
+    int status;
+
+    CHECK(fates != NULL);
+    for (uint32_t i = 0; i < order->n_prompts; i++) {
+        fates[i] = (struct order_fate){order->prompt_first + i, reason};
+    }
+    status = gate_commit(t->gate, order->number, t->state.step, fates, order->n_prompts, err);
+    free(fates);
+    return status;
+}
+
+int evaluation_run(struct trainer *t, uint64_t n_steps_done, uint64_t n_ahead, struct err *err)
+{
+    const struct options *o = t->options;
+    const struct order order = {
+        .number = trainer_eval_number(n_steps_done, n_ahead),
+        .kind = LEASE_EVAL,
+        .n_prompts = (uint32_t)o->eval_n_prompts,
+        .n_samples = (uint32_t)o->eval_n,
+        .weights_version = t->state.weights_version,
+        .seed = o->seed ^ EVAL_SEED,
+        .temperature = (float)o->eval_temperature,
+        .top_p = (float)o->eval_top_p,
+        .top_k = (uint32_t)o->eval_top_k,
+        .max_new_tokens = (uint32_t)o->max_response_length,
+    };
+    struct order_samples samples;
+    int status;
+
+    if (gate_order(t->gate, &order, err) != 0) return -1;
+    status = trainer_await(t, order.number, &samples, err);
+    if (status != 0) return status;
+    status = report(t, n_steps_done, &samples, err);
+    order_samples_fini(&samples);
+    if (status == 0) status = commit_all(t, &order, LEASE_END_EVALUATED, err);
+    return status;
+}
+
+int evaluation_stage(struct trainer *t, struct err *err)
+{
+    if (trainer_publish(t, 1, err) != 0) return -1;
+    return evaluation_run(t, 0, 0, err) < 0 ? -1 : 0;
+}
