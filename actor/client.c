@@ -79,7 +79,9 @@ struct client {
     struct held *held; // oldest first
     uint64_t held_bytes;
     struct held_lease *leases;
-    struct waiting *first, *last, *lent; // lent: what client_next last handed out
+    struct waiting *first, *last;
+    struct waiting *lent;    // what client_next last handed out,
+    struct held *lent_held; // or the result
     struct wire_buffer aligned;
     struct client_status status;
 };
@@ -178,6 +180,7 @@ static void forget_leases(struct client *c)
 static void drop_held(struct client *c, struct held **link)
 {
     struct held *h = *link;
+    if (c->lent_held == h) c->lent_held = NULL;
     *link = h->next;
     c->held_bytes -= h->size_bytes;
     c->status.n_held_results--;
@@ -634,6 +637,7 @@ bool client_next(struct client *c, uint64_t now_ms, struct client_action *out)
 {
     waiting_destroy(c->lent);
     c->lent = NULL;
+    c->lent_held = NULL;
     // Results go before the credit that their completion frees.
     struct held *h = c->first == NULL ? due(c, now_ms) : NULL;
     if (h != NULL) {
@@ -642,6 +646,7 @@ bool client_next(struct client *c, uint64_t now_ms, struct client_action *out)
         h->was_sent = true;
         h->is_due = false;
         h->sent_ms = now_ms;
+        c->lent_held = h;
         *out = (struct client_action){.type = CLIENT_SEND, .frames = &h->frames};
         return true;
     }
@@ -653,6 +658,16 @@ bool client_next(struct client *c, uint64_t now_ms, struct client_action *out)
     *out = c->lent->action;
     if (out->type == CLIENT_SEND) out->frames = &c->lent->encoded.frames;
     return true;
+}
+
+void client_unsent(struct client *c)
+{
+    if (c->lent_held != NULL) c->lent_held->is_due = true;
+    if (c->lent == NULL) return;
+    c->lent->next = c->first;
+    c->first = c->lent;
+    if (c->last == NULL) c->last = c->lent;
+    c->lent = NULL;
 }
 
 uint32_t client_wait_ms(const struct client *c, uint64_t now_ms)

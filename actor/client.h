@@ -66,6 +66,9 @@ void client_receive(struct client *c, uint64_t now_ms, const struct frames *in);
 
 // The next thing to do, or false.  Call until false after every event.
 bool client_next(struct client *c, uint64_t now_ms, struct client_action *out);
+// The CLIENT_SEND just handed out could not go: it is handed out again.  Try
+// later, when the socket has moved on.
+void client_unsent(struct client *c);
 // How long the caller may wait for an event before calling client_next again.
 uint32_t client_wait_ms(const struct client *c, uint64_t now_ms);
 

@@ -35,6 +35,7 @@ struct server {
     // Verified weights that wait for the leases of the version before them.
     const unsigned char *waiting_bytes;
     uint64_t waiting_size, waiting_version;
+    bool is_full; // the socket takes nothing more at the moment
     bool is_over;
     bool is_refused;
     char reason[TEXT_BYTES_MAX + 1];
@@ -113,16 +114,23 @@ static void swap_weights(struct server *v)
     client_applied(v->client, s->version);
 }
 
+// What cannot go because the socket's queue is full waits its turn.  Without a
+// link it is dropped: the client greets anew and sends again until acknowledged.
+static void send_frames(struct server *v, const struct frames *frames)
+{
+    struct err ignored;
+    struct sock *sock = link_sock(v->link);
+    if (sock == NULL || sock_send(sock, (struct peer){0}, frames, &ignored) != 1) return;
+    client_unsent(v->client);
+    v->is_full = true;
+}
+
 static int act(struct server *v, const struct client_action *a, uint64_t now_ms, struct err *err)
 {
     struct studio *s = &v->studio;
     switch (a->type) {
     case CLIENT_SEND:
-        // A full or lost peer is the client's to notice: it sends again until acknowledged.
-        if (link_sock(v->link) != NULL) {
-            struct err ignored;
-            (void)sock_send(link_sock(v->link), (struct peer){0}, a->frames, &ignored);
-        }
+        send_frames(v, a->frames);
         return 0;
     case CLIENT_SPEC:
         jobs_destroy(v->jobs);
@@ -153,7 +161,8 @@ static int act(struct server *v, const struct client_action *a, uint64_t now_ms,
 static int act_all(struct server *v, struct err *err)
 {
     struct client_action action;
-    while (!v->is_over && client_next(v->client, clock_now_ms(), &action))
+    v->is_full = false;
+    while (!v->is_over && !v->is_full && client_next(v->client, clock_now_ms(), &action))
         if (act(v, &action, clock_now_ms(), err) != 0) return -1;
     return 0;
 }
@@ -166,6 +175,7 @@ static int receive(struct server *v, struct err *err)
     const bool is_busy = v->studio.rollout != NULL && !jobs_is_empty(v->jobs);
     uint32_t wait_ms = is_busy ? 0 : client_wait_ms(v->client, now_ms);
     if (wait_ms > 200) wait_ms = 200; // signals and the link are looked at this often
+    if (v->is_full && wait_ms > 1) wait_ms = 1;
     if (sock == NULL) {
         const struct timespec pause = {0, (long)wait_ms * 1000000};
         nanosleep(&pause, NULL);
