@@ -508,9 +508,11 @@ bool client_is_drained(const struct client *c)
 
 static void on_bye(struct client *c, uint64_t now_ms, const struct bye *bye)
 {
-    if (bye->is_final)
+    if (bye->is_final) {
+        struct message m = {.type = MESSAGE_BYE, .bye = {.is_final = true}};
+        say(c, &m); // so that the learner need not wait for us
         quit(c, false, bye->reason);
-    else if (c->status.is_connected && c->phase != PHASE_GREETING)
+    } else if (c->status.is_connected && c->phase != PHASE_GREETING)
         greet(c, now_ms);
 }
 

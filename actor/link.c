@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 
 #define ENDPOINT_BYTES_MAX (16u << 10)
-#define REDIAL_MS 1000u           // how often the endpoint file is looked at while down
+#define REDIAL_MS 100u            // how often the endpoint file is looked at while down
 #define REFUSED_PATIENCE_MS 5000u // a refused key does not mend itself
 
 struct link {

@@ -34,7 +34,7 @@ struct gate_loop {
     uint64_t await_request, await_number;
     bool is_commit_due; // its answer goes out after the sync
     uint64_t commit_request;
-    bool is_stopping, is_broken;
+    bool is_stopping, is_final, is_broken;
     uint64_t stop_request;
 };
 
@@ -268,6 +268,7 @@ static void on_request(struct gate_loop *l, const struct pipe_record *r)
         memcpy(reason, r->payload + sizeof is_final, n < TEXT_BYTES_MAX ? n : TEXT_BYTES_MAX);
         stream_finish(l->stream, clock_now_ms(), is_final != 0, reason);
         l->is_stopping = true;
+        l->is_final = is_final != 0;
         l->stop_request = r->request;
         break;
     }
@@ -392,7 +393,8 @@ static int turn(struct gate_loop *l, struct err *err)
                : 0;
 }
 
-// The last words reach those who still listen.
+// The last words reach those who still listen: a connection that closes too soon
+// takes unread messages with it, so their good-byes are waited for.
 static void say_farewell(struct gate_loop *l)
 {
     const uint64_t deadline_ms = clock_now_ms() + FAREWELL_MS;
@@ -400,8 +402,9 @@ static void say_farewell(struct gate_loop *l)
     do {
         if (sync_journal(l, &err) != 0) break;
         send_all(l);
-        if (!stream_has_mail(l->stream)) break;
-        (void)sock_wait(l->sock, -1, BUSY_WAIT_MS);
+        const bool is_awaited = l->is_final && stream_has_peers(l->stream);
+        if (!stream_has_mail(l->stream) && !is_awaited) break;
+        if (sock_wait(l->sock, -1, BUSY_WAIT_MS) != 0) receive(l);
     } while (clock_now_ms() < deadline_ms);
     sock_close(l->sock); // drains
     l->sock = NULL;

@@ -478,3 +478,10 @@ void stream_finish(struct stream *s, uint64_t now_ms, bool is_final, const char 
         stream_send(s, p, &m, true);
     }
 }
+
+bool stream_has_peers(const struct stream *s)
+{
+    for (size_t i = 0; i < s->n_peers; i++)
+        if (s->peers[i]->state == PEER_READY) return true;
+    return false;
+}

@@ -83,6 +83,9 @@ struct gate_status stream_status(const struct stream *s); // but for n_journal_b
 // The last words: BYE to everybody.  Final: what is still open ends as cancelled.
 void stream_finish(struct stream *s, uint64_t now_ms, bool is_final, const char *reason);
 
+// After it: who has not said good-bye in turn.
+bool stream_has_peers(const struct stream *s);
+
 // A line for the log about something a peer did; false: no more.
 bool stream_next_event(struct stream *s, char *out, size_t out_bytes);
 

@@ -240,7 +240,7 @@ void stream_refuse(struct stream *s, uint64_t now_ms, uint64_t peer, const char 
 void stream_receive(struct stream *s, uint64_t now_ms, uint64_t peer, const struct frames *in)
 {
     struct stream_peer *p = stream_peer_meet(s, now_ms, peer);
-    if (p == NULL || s->is_finished) return;
+    if (p == NULL) return;
     p->heard_ms = now_ms;
     if (p->state == PEER_REFUSED) return;
 
@@ -249,6 +249,10 @@ void stream_receive(struct stream *s, uint64_t now_ms, uint64_t peer, const stru
     if (wire_decode(&m, in, &s->aligned, &err) != 0) {
         bool is_other = err.code == ERR_MISMATCH;
         stream_peer_refuse(s, now_ms, p, is_other ? REFUSAL_PROTOCOL : REFUSAL_MALFORMED, err.text);
+        return;
+    }
+    if (s->is_finished) { // only good-byes are waited for
+        if (m.type == MESSAGE_BYE) stream_peer_remove(s, now_ms, p);
         return;
     }
     if (m.type == MESSAGE_HELLO) {
