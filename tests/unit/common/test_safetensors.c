@@ -291,7 +291,7 @@ struct folder {
 static int make_folder(void **state)
 {
     static struct folder folder;
-    strcpy(folder.path, "build/test-safetensors-XXXXXX");
+    snprintf(folder.path, sizeof folder.path, "build/test-safetensors-XXXXXX");
     *state = &folder;
     return mkdtemp(folder.path) == NULL ? -1 : 0;
 }
