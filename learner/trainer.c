@@ -356,6 +356,8 @@ static int run_with_replica(struct trainer *t, enum trainer_end *end, struct err
     }
     if (status == 0 && comm_rank() == 0) status = lead(t, end, err);
     if (status == 0 && comm_rank() != 0) team_follow(&t->team);
+    status = comm_agree(status, err);
+    if (status == 0) comm_broadcast(end, sizeof *end);
     free(recipe_text);
     return status;
 }
