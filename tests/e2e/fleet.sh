@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Who generates, and on how many ranks and threads it is trained, does not show in
+# the weights: not how many actors, not one's death with work in hand, not a late
+# one.  The seed does.
+. "$(dirname "$0")/lib.sh"
+
+make_base
+stage "$work/one" rl 1 1 "$base"
+want=$(weights_of "$work/one")
+expect_not "weights after the stage" "$(weights_of "$work/base")" "$want"
+
+# --- three actors, each with too few slots for the whole rollout ----------------------------------
+learner three-learner "$work/three" rl 1 "model.path=$base"
+of_learner=$pid
+for i in 1 2 3; do actor "three-$i" "$work/three" --slots 8; done
+ended "$of_learner" 60 three-learner
+expect "status with three actors" 0 "$status"
+expect "weights with three actors" "$want" "$(weights_of "$work/three")"
+balanced "$work/three"
+for i in 1 2 3; do
+    expect_text "actor $i of three had work" "$work/three-learner.log" "actor three-$i ready"
+done
+
+# --- one killed with a lease in hand, another joins ---------------------------------------------------
+learner killed-learner "$work/killed" rl 1 "model.path=$base"
+of_learner=$pid
+actor victim "$work/killed"
+victim=$pid
+wait_for 30 "the first actor's first step" has_steps "$work/killed" 1
+kill -STOP "$victim"
+# Stopped, it is the only actor there is: a lease in flight is its own.
+holds_lease() {
+    "$bin/argosy" ledger "$work/killed" --json >"$work/flight.json" 2>/dev/null &&
+        [ "$(json "$work/flight.json" 'd["in_flight"]')" -gt 0 ]
+}
+wait_for 30 "the stopped actor holds a lease" holds_lease
+[ -e "$work/killed/result.json" ] && fail "the stage was over before its actor could be killed"
+kill -KILL "$victim"
+wait "$victim" 2>/dev/null
+actor heir "$work/killed"
+ended "$of_learner" 60 killed-learner
+expect "status after an actor was killed" 0 "$status"
+expect "weights after an actor was killed and another joined" "$want" "$(weights_of "$work/killed")"
+balanced "$work/killed"
+expect "whether leases came back from the dead" true \
+    "$(json "$work/ledger.json" 'd["returned_by"].get("peer_lost", 0) + d["returned_by"].get("expired", 0) > 0')"
+expect "leases in flight at the end" 0 "$(json "$work/ledger.json" 'd["in_flight"]')"
+
+# --- ranks and threads -----------------------------------------------------------------------------
+stage "$work/ranks2" rl 2 1 "$base" resources.ranks=2
+expect "weights on 2 ranks" "$want" "$(weights_of "$work/ranks2")"
+stage "$work/ranks4" rl 4 1 "$base" resources.ranks=4
+expect "weights on 4 ranks" "$want" "$(weights_of "$work/ranks4")"
+expect "whether all four lanes were used in every step" true \
+    "$(rows "$work/ranks4/metrics.jsonl" 'all(r["training/lanes_used"] == 4 for r in rows)')"
+stage "$work/threads2" rl 1 1 "$base" resources.threads=2
+expect "weights with 2 threads" "$want" "$(weights_of "$work/threads2")"
+
+# --- pre-training, likewise ----------------------------------------------------------------------
+want=$(weights_of "$work/base")
+stage "$work/base3" base 2 3 "$work/start" resources.threads=2 resources.ranks=2
+expect "pre-trained weights with 3 actors, 2 ranks, 2 threads" "$want" "$(weights_of "$work/base3")"
+
+# --- the control -------------------------------------------------------------------------------------
+stage "$work/seed2" rl 1 1 "$base" data.seed=2
+expect_not "weights of another seed" "$(weights_of "$work/one")" "$(weights_of "$work/seed2")"

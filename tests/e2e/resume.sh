@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# A stage that is stopped and goes on, after any step, or whose learner is killed
+# with -9, ends with the weights of one that ran through.
+. "$(dirname "$0")/lib.sh"
+
+make_base
+steps=(trainer.total_training_steps=8 trainer.test_freq=0)
+stage "$work/through" rl 1 1 "$base" "${steps[@]}"
+want=$(weights_of "$work/through")
+
+# Runs stage NAME in RUN until WANTED steps are done, then sends SIGNAL; the actor
+# is held first, so that the stage cannot end before the signal is seen.
+run_and_signal() { # RUN STAGE WANTED SIGNAL MODEL [key=value ...]
+    local run=$1 name=$2 wanted=$3 signal=$4 model=$5 of_learner of_actor
+    shift 5
+    learner stopped-learner "$run" "$name" 1 "model.path=$model" "$@"
+    of_learner=$pid
+    actor stopped-actor "$run" --slots 16
+    of_actor=$pid
+    wait_for 60 "$wanted steps in $run" has_steps "$run" "$wanted"
+    kill -STOP "$of_actor"
+    if [ "$signal" = KILL ]; then
+        signal_all KILL stopped-learner
+    else
+        kill "-$signal" "$of_learner"
+    fi
+    ended "$of_learner" 30 stopped-learner
+    [ ! -e "$run/result.json" ] || fail "$run was over before the signal at step $wanted came"
+    [ ! -e "$run/model" ] || fail "$run was stopped at step $wanted and has a model"
+    kill -KILL "$of_actor"
+    wait "$of_actor" 2>/dev/null
+}
+
+go_on() { # RUN STAGE MODEL [key=value ...]
+    stage "$@"
+    expect_text "$1 went on from a checkpoint" "$work/$(basename "$1")-learner.log" 'resume step='
+}
+
+# --- stopped after one step after another, in one run -----------------------------------------------
+run=$work/stops
+stopped_at=()
+for wanted in 1 2 3 4 5 6; do
+    [ "$(steps_of "$run")" -lt "$wanted" ] || continue
+    run_and_signal "$run" rl "$wanted" USR1 "$base" "${steps[@]}"
+    # A person's stop: mpirun's status is the ranks', and theirs says "not done".
+    expect_not "status of a learner that was stopped" 0 "$status"
+    stopped_at+=("$(steps_of "$run")")
+done
+[ ${#stopped_at[@]} -ge 3 ] || fail "want at least 3 stops of one run, got ${stopped_at[*]}"
+go_on "$run" rl 1 1 "$base" "${steps[@]}"
+expect "weights after stops at steps ${stopped_at[*]}" "$want" "$(weights_of "$run")"
+
+# --- killed, with checkpoints on the way --------------------------------------------------------------
+run=$work/kills
+for wanted in 3 5; do
+    run_and_signal "$run" rl "$wanted" KILL "$base" "${steps[@]}" trainer.save_freq=2
+done
+go_on "$run" rl 1 1 "$base" "${steps[@]}" trainer.save_freq=2
+expect "weights after kills" "$want" "$(weights_of "$run")"
+expect "whether the resumes are in the ledger" true \
+    "$(json "$work/ledger.json" 'd["epochs"] >= 3')"
+
+# --- killed before there is a checkpoint: from the journal alone ---------------------------------------
+run=$work/early
+run_and_signal "$run" rl 2 KILL "$base" "${steps[@]}"
+stage "$run" rl 1 1 "$base" "${steps[@]}"
+expect "weights after a kill before the first checkpoint" "$want" "$(weights_of "$run")"
+
+# --- pre-training, and on another number of ranks -------------------------------------------------------
+run=$work/base2
+run_and_signal "$run" base 9 USR1 "$work/start"
+go_on "$run" base 2 1 "$work/start" resources.ranks=2
+expect "pre-trained weights after a stop and going on with 2 ranks" "$(weights_of "$work/base")" \
+    "$(weights_of "$run")"
+
+# --- the front end: Ctrl-C, and the same command again -------------------------------------------------
+front() { # NAME
+    start "$1" "$bin/argosy" run "$recipe" --run "$work/front" trainer.save_freq=0
+}
+front front1
+of_front=$pid
+wait_for 60 "a step of stage rl under argosy run" has_steps "$work/front/rl" 1
+kill -INT "$of_front"
+ended "$of_front" 60 front1
+if [ ! -e "$work/front/rl/result.json" ]; then
+    expect_not "status of argosy run after SIGINT" 0 "$status"
+    expect_text "what argosy run said" "$work/front1.log" 'stopped'
+fi
+front front2
+ended "$pid" 60 front2
+expect "status of argosy run that goes on" 0 "$status"
+expect_text "the stage that was done" "$work/front2.out" 'base is done already'
+stage "$work/plain" rl 1 1 "$work/front/base/model"
+expect "weights of argosy run after a stop" "$(weights_of "$work/plain")" \
+    "$(weights_of "$work/front/rl")"
