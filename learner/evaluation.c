@@ -87,6 +87,7 @@ static int write_metrics(struct trainer *t, uint64_t step, const struct tally *a
     }
     metrics_put(&t->metrics, "val/pass@1", all->pass_1);
     metrics_put(&t->metrics, "val/pass@1_stderr", all->pass_1_stderr);
+    metrics_put(&t->metrics, "val/cons@n", all->cons_n);
     metrics_put(&t->metrics, "val/response_length_mean", all->length_mean);
     metrics_put(&t->metrics, "val/reflective_words_mean", all->reflective_mean);
     metrics_put(&t->metrics, "val/truncated", all->truncated);
