@@ -80,7 +80,7 @@ struct client {
     uint64_t held_bytes;
     struct held_lease *leases;
     struct waiting *first, *last;
-    struct waiting *lent;    // what client_next last handed out,
+    struct waiting *lent;   // what client_next last handed out,
     struct held *lent_held; // or the result
     struct wire_buffer aligned;
     struct client_status status;

@@ -40,8 +40,7 @@ static int highest_epoch(const char *folder, uint32_t *highest, struct err *err)
     for (const struct dirent *e; (e = readdir(dir)) != NULL;) {
         char *end;
         unsigned long n = strtoul(e->d_name, &end, 10);
-        if (end != e->d_name && *end == 0 && n < UINT32_MAX && n > *highest)
-            *highest = (uint32_t)n;
+        if (end != e->d_name && *end == 0 && n < UINT32_MAX && n > *highest) *highest = (uint32_t)n;
     }
     closedir(dir);
     return 0;

@@ -73,8 +73,8 @@ int gate_pipe_read(struct gate_pipe *p, struct pipe_record *out)
 {
     size_t n;
     while (p->header_bytes < PIPE_HEADER_BYTES) {
-        int got = read_some(p->fd, p->header + p->header_bytes,
-                            PIPE_HEADER_BYTES - p->header_bytes, &n);
+        int got =
+            read_some(p->fd, p->header + p->header_bytes, PIPE_HEADER_BYTES - p->header_bytes, &n);
         if (got <= 0) return got;
         p->header_bytes += n;
         if (p->header_bytes == PIPE_HEADER_BYTES && header_read(p) != 0) return -1;

@@ -44,7 +44,7 @@ struct gate_pipe {
     size_t header_bytes;        // of the record being read
     struct pipe_record reading; // payload_bytes: expected
     uint64_t payload_bytes;     // of it, read so far
-    unsigned char *out; // malloc'ed: what is still to be written
+    unsigned char *out;         // malloc'ed: what is still to be written
     size_t out_bytes, out_written, out_capacity;
 };
 

@@ -70,8 +70,8 @@ uint64_t ingest_payload_hash(const struct frames *frames)
 
 // --- is it a sample of this lease? ------------------------------------------------
 
-static int check_lengths(const struct ingest *g, const struct group *group,
-                         const struct result *r, struct err *err)
+static int check_lengths(const struct ingest *g, const struct group *group, const struct result *r,
+                         struct err *err)
 {
     if (r->n_tokens == 0 || r->tokens == NULL || r->loss_mask == NULL)
         return err_set(err, ERR_FORMAT, "no tokens or no loss mask");
@@ -129,7 +129,8 @@ static int check_spans(const struct group *group, const struct result *r, struct
     if (n_response > 0 && (r->n_spans == 0 || r->spans[0].start != 0))
         return err_set(err, ERR_FORMAT, "no version says who drew the first token");
     for (uint32_t i = 0; i < r->n_spans; i++) {
-        if (i > 0 && (r->spans[i].start <= r->spans[i - 1].start || r->spans[i].start >= n_response))
+        if (i > 0 &&
+            (r->spans[i].start <= r->spans[i - 1].start || r->spans[i].start >= n_response))
             return err_set(err, ERR_FORMAT, "version span %u starts at %u", i, r->spans[i].start);
         if (r->spans[i].version != group->lease.weights_version)
             return err_set(err, ERR_MISMATCH, "drawn by version %" PRIu64 ", not %" PRIu64,

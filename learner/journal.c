@@ -23,8 +23,7 @@ struct journal {
     bool has_failed;
 };
 
-static int segment_path(char out[PATH_BYTES], const char *folder, uint32_t segment,
-                        struct err *err)
+static int segment_path(char out[PATH_BYTES], const char *folder, uint32_t segment, struct err *err)
 {
     char name[32];
     snprintf(name, sizeof name, JOURNAL_SEGMENT_NAME, segment);
@@ -98,8 +97,9 @@ static int replay_all(struct journal *j, journal_replay_fn replay, void *context
     j->next_sequence = end.sequence;
     bool has_header = end.offset >= JOURNAL_SEGMENT_BYTES;
     if (has_header && end.run != j->run)
-        return err_set(err, ERR_MISMATCH, "%s is the journal of run %016" PRIx64 ", not %016" PRIx64,
-                       j->folder, end.run, j->run);
+        return err_set(err, ERR_MISMATCH,
+                       "%s is the journal of run %016" PRIx64 ", not %016" PRIx64, j->folder,
+                       end.run, j->run);
     if (end.segment > 0 && !has_header) {
         if (remove_headless(j->folder, &end, err) != 0) return -1;
     } else if (end.is_torn) {

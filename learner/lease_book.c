@@ -328,7 +328,8 @@ static int order_check(const struct lease_book *b, const struct order *order, st
     if (order->n_prompts == 0 || order->n_prompts > ORDER_PROMPTS_MAX || order->n_samples == 0 ||
         order->n_samples > GROUP_SAMPLES_MAX ||
         (order->kind == LEASE_FEED && order->n_samples != 1))
-        return err_set(err, ERR_USAGE, "order %" PRIu64 ": %u prompts of %u samples cannot be leased",
+        return err_set(err, ERR_USAGE,
+                       "order %" PRIu64 ": %u prompts of %u samples cannot be leased",
                        order->number, order->n_prompts, order->n_samples);
     if (!(order->temperature >= 0.0f && order->temperature < INFINITY) ||
         !(order->top_p >= 0.0f && order->top_p <= 1.0f) ||
@@ -506,8 +507,7 @@ bool lease_book_needs_version(const struct lease_book *b, uint64_t version)
     return false;
 }
 
-void lease_book_oldest(const struct lease_book *b, uint64_t *samples_done,
-                       uint64_t *samples_wanted)
+void lease_book_oldest(const struct lease_book *b, uint64_t *samples_done, uint64_t *samples_wanted)
 {
     *samples_done = *samples_wanted = 0;
     if (b->n_orders == 0) return;
@@ -733,9 +733,8 @@ void lease_book_fault(struct lease_book *b, uint64_t now_ms, uint64_t id, uint64
                  prompt, what);
     } else if (is_over && !o->is_failed) {
         o->is_failed = true;
-        err_set(&o->failure, ERR_IO,
-                "order %" PRIu64 ", prompt %" PRIu64 ": %s, after %u attempts", o->order.number,
-                prompt, what, p->n_faults);
+        err_set(&o->failure, ERR_IO, "order %" PRIu64 ", prompt %" PRIu64 ": %s, after %u attempts",
+                o->order.number, prompt, what, p->n_faults);
     }
     lease_return(b, l, type, LEASE_END_SCORER_FAULT, l->holder);
     assign(b, now_ms);

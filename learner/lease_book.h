@@ -46,12 +46,12 @@ enum book_action_type {
 struct book_action {
     enum book_action_type type;
     uint64_t first, count;
-    struct lease lease;          // ISSUE, END
-    void *peer;                  // ISSUE: whom to send it; END: whom to tell, or NULL.  The
-                                 // `owner` the peer was made with
-    enum journal_type end_type;  // END: RETURNED, DROPPED or TRAINED
-    struct journal_end end;      // END
-    char text[TEXT_BYTES_MAX];   // NOTE
+    struct lease lease;         // ISSUE, END
+    void *peer;                 // ISSUE: whom to send it; END: whom to tell, or NULL.  The
+                                // `owner` the peer was made with
+    enum journal_type end_type; // END: RETURNED, DROPPED or TRAINED
+    struct journal_end end;     // END
+    char text[TEXT_BYTES_MAX];  // NOTE
 };
 
 struct lease_book *lease_book_create(const struct lease_book_config *config,

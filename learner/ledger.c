@@ -98,8 +98,9 @@ static void add_result(struct ledger *l, const struct result *r)
     if (e == NULL || r->prompt_index < e->lease.prompt_first ||
         r->prompt_index - e->lease.prompt_first >= e->lease.n_prompts ||
         r->sample >= e->lease.n_samples) {
-        violation(l, "a result is journaled of prompt %" PRIu64 ", sample %u, lease %" PRIu64
-                     ", which was not issued so",
+        violation(l,
+                  "a result is journaled of prompt %" PRIu64 ", sample %u, lease %" PRIu64
+                  ", which was not issued so",
                   r->prompt_index, r->sample, r->lease);
         return;
     }
@@ -240,8 +241,9 @@ static void find_trained_twice(struct ledger *l)
         const struct lease *a = &sorted[reach]->lease, *b = &sorted[i]->lease;
         bool is_same = a->step == b->step && a->kind == b->kind;
         if (is_same && a->prompt_first + a->n_prompts > b->prompt_first)
-            violation(l, "prompt %" PRIu64 " of order %" PRIu64 " was trained twice: leases %" PRIu64
-                         " and %" PRIu64,
+            violation(l,
+                      "prompt %" PRIu64 " of order %" PRIu64 " was trained twice: leases %" PRIu64
+                      " and %" PRIu64,
                       b->prompt_first, b->step, a->id, b->id);
         if (!is_same || b->prompt_first + b->n_prompts > a->prompt_first + a->n_prompts) reach = i;
     }
@@ -257,12 +259,11 @@ void ledger_sum(struct ledger *l, struct ledger_sum *out)
     out->in_flight = (struct ledger_count){0};
     for (const struct ledger_lease *e = l->first; e != NULL; e = e->next)
         if (e->fate == FATE_IN_FLIGHT) count_add(&out->in_flight, &e->lease);
-    out->is_balanced =
-        out->n_violations == 0 &&
-        out->issued.leases == out->trained.leases + out->dropped.leases + out->returned.leases +
-                                  out->in_flight.leases &&
-        out->issued.samples == out->trained.samples + out->dropped.samples +
-                                   out->returned.samples + out->in_flight.samples;
+    out->is_balanced = out->n_violations == 0 &&
+                       out->issued.leases == out->trained.leases + out->dropped.leases +
+                                                 out->returned.leases + out->in_flight.leases &&
+                       out->issued.samples == out->trained.samples + out->dropped.samples +
+                                                  out->returned.samples + out->in_flight.samples;
 }
 
 const char *ledger_violation(const struct ledger *l, size_t i)

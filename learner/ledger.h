@@ -29,8 +29,8 @@ struct ledger_lease { // the latest known of one lease
     struct lease lease;
     enum lease_fate fate;
     uint32_t reason;           // enum lease_end, of a fate that has one
-    uint32_t n_results; // distinct samples journaled with outcome OK
-    unsigned char *has; // a bit a sample
+    uint32_t n_results;        // distinct samples journaled with outcome OK
+    unsigned char *has;        // a bit a sample
     struct ledger_lease *next; // in the order they were issued
 };
 

@@ -25,7 +25,7 @@ struct chunk_range {
 };
 struct postbox {
     struct letter *first, *last;
-    size_t size_bytes; // of the letters
+    size_t size_bytes;                             // of the letters
     struct chunk_range ranges[POSTBOX_RANGES_MAX]; // a ring
     uint32_t first_range, n_ranges;
     uint64_t n_dropped;

@@ -9,8 +9,8 @@
 
 #include "common/base/clock.h"
 #include "learner/schedule.h"
-#include "proto/journal_format.h"
 #include "learner/trainer.h"
+#include "proto/journal_format.h"
 
 static int place(struct trainer *t, uint64_t step, struct err *err)
 {

@@ -407,8 +407,9 @@ int stream_order(struct stream *s, uint64_t now_ms, const struct order *order, s
     const struct object *latest = shelf_latest(&s->shelf);
     if (order->kind != LEASE_FEED && latest != NULL && order->weights_version <= latest->version &&
         shelf_version(&s->shelf, order->weights_version) == NULL)
-        return err_set(err, ERR_USAGE, "order %" PRIu64 " wants weights version %" PRIu64
-                                       ", which is no longer kept",
+        return err_set(err, ERR_USAGE,
+                       "order %" PRIu64 " wants weights version %" PRIu64
+                       ", which is no longer kept",
                        order->number, order->weights_version);
     if (lease_book_order(s->book, now_ms, order, err) != 0) return -1;
     stream_drain_book(s);

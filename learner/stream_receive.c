@@ -23,10 +23,10 @@ static void send_welcome(struct stream *s, struct stream_peer *p)
                                     .progress_ms = c->book.progress_ms,
                                     .deterministic = c->deterministic}};
     for (uint32_t i = 0; i < s->shelf.n_files; i++)
-        m.welcome.files[i] = (struct file_entry){
-            .name = {c->files[i].name, (uint32_t)strlen(c->files[i].name)},
-            .object = s->shelf.files[i].hash,
-            .size_bytes = s->shelf.files[i].size_bytes};
+        m.welcome.files[i] =
+            (struct file_entry){.name = {c->files[i].name, (uint32_t)strlen(c->files[i].name)},
+                                .object = s->shelf.files[i].hash,
+                                .size_bytes = s->shelf.files[i].size_bytes};
     stream_send(s, p, &m, false);
 }
 
@@ -121,7 +121,8 @@ static void on_get(struct stream *s, struct stream_peer *p, const struct get *ge
         object_manifest(o, &m.manifest);
         stream_send(s, p, &m, false);
     }
-    if (get->first < o->n_chunks) postbox_add_chunks(&p->mail, &get->object, get->first, get->count);
+    if (get->first < o->n_chunks)
+        postbox_add_chunks(&p->mail, &get->object, get->first, get->count);
 }
 
 // --- results ------------------------------------------------------------------------
