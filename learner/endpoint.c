@@ -49,7 +49,7 @@ static int highest_epoch(const char *folder, uint32_t *highest, struct err *err)
 int run_epoch_raise(const char *run_folder, uint32_t *epoch, struct err *err)
 {
     char folder[PATH_BYTES], path[PATH_BYTES], name[16];
-    uint32_t highest;
+    uint32_t highest = 0;
     if (file_join(folder, sizeof folder, run_folder, "epochs", err) != 0 ||
         file_make_folders(folder, err) != 0 || highest_epoch(folder, &highest, err) != 0)
         return -1;

@@ -169,10 +169,9 @@ int stage_grpo(struct trainer *t, struct err *err)
     if (t->state.step < o->total_training_steps) status = begin(t, err);
     while (status == 0 && t->state.step < o->total_training_steps && !trainer_should_stop(t)) {
         status = train_step(t, &schedule, err);
-        if (status == 0 && is_test_time(t)) {
-            status = evaluation_run(t, t->state.step, 1, err);
-        }
+        if (status == 1) return 0;
+        if (status == 0 && is_test_time(t)) status = evaluation_run(t, t->state.step, 1, err);
         if (status == 0 && trainer_step_done(t, err) != 0) status = -1;
     }
-    return status < 0 ? -1 : 0;
+    return status;
 }

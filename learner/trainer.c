@@ -119,6 +119,7 @@ static int save(struct trainer *t, struct err *err)
     t->state.next_order = trainer_order_number(t->state.step);
     t->state.prompt_cursor = t->state.step * t->options->train_batch_size;
     status = team_checkpoint(&t->team, &t->state, err);
+    if (status == 0) t->saved_step = t->state.step;
     t->checkpoint_s = clock_now_s() - started_s;
     return status;
 }
@@ -244,10 +245,15 @@ static int run_stage(struct trainer *t, struct err *err)
 static int lead(struct trainer *t, enum trainer_end *end, struct err *err)
 {
     int status = run_stage(t, err);
-    bool is_done = status == 0 && (t->options->kind == STAGE_EVAL
-                                       ? !trainer_should_stop(t)
-                                       : t->state.step >= t->options->total_training_steps);
+    const bool is_within_eval = status == 1;
+    const bool is_trained = t->options->kind == STAGE_EVAL
+                                ? !trainer_should_stop(t)
+                                : t->state.step >= t->options->total_training_steps;
+    const bool is_done = status == 0 && is_trained;
 
+    // A stop while waiting for samples: the steps since the last checkpoint.
+    if (status == 0 && !is_trained && t->state.step > t->saved_step) status = save(t, err);
+    if (is_within_eval) status = 0; // the next life does that step again
     *end = is_done ? TRAINER_DONE : TRAINER_STOPPED;
     gate_stop(t->gate, is_done || status != 0,
               is_done       ? "the stage is done"
@@ -314,7 +320,7 @@ static int resume(struct trainer *t, struct err *err)
     t->state = meta;
     t->state.recipe = recipe;
     t->seconds_before = meta.seconds;
-    t->first_step = meta.step;
+    t->first_step = t->saved_step = meta.step;
     return 0;
 }
 

@@ -37,6 +37,7 @@ struct trainer {
     double checkpoint_s; // of the last checkpoint
     uint32_t n_nonfinite_in_row;
     uint64_t first_step; // of this life
+    uint64_t saved_step; // of the newest checkpoint
 };
 
 enum trainer_end { TRAINER_DONE, TRAINER_STOPPED };
@@ -77,7 +78,8 @@ struct progress_line {  // what a person wants to see of a step
 };
 void trainer_progress(struct trainer *t, const struct progress_line *line);
 
-// The loops.  Each returns 0 when the stage is done or a stop was asked for.
+// The loops.  Each returns 0 when the stage is done or a stop was asked for, 1
+// when that was within an evaluation, which is then still to be done.
 int stage_grpo(struct trainer *t, struct err *err);
 int stage_feed(struct trainer *t, struct err *err);
 
