@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct corpus_kind *const kinds[] = {&corpus_chain, &corpus_jsonl};
+static const struct corpus_kind *const kinds[] = {&corpus_dials, &corpus_chain, &corpus_jsonl};
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
 void corpus_text_init(struct corpus_text *t)
@@ -20,8 +20,13 @@ void corpus_text_close_segment(struct corpus_text *t, float weight)
     size_t before = 0;
     for (uint32_t i = 0; i < t->n_segments; i++)
         before += t->segments[i].size_bytes;
+    size_t size_bytes = t->text.size_bytes - before;
+    if (t->n_segments > 0 && t->segments[t->n_segments - 1].weight == weight) {
+        t->segments[t->n_segments - 1].size_bytes += size_bytes;
+        return;
+    }
     CHECK(t->n_segments < CORPUS_SEGMENTS_MAX);
-    t->segments[t->n_segments].size_bytes = t->text.size_bytes - before;
+    t->segments[t->n_segments].size_bytes = size_bytes;
     t->segments[t->n_segments].weight = weight;
     t->n_segments++;
 }
@@ -39,7 +44,7 @@ int corpus_init(struct corpus *c, struct json spec, const struct corpus_setting 
         *c = (struct corpus){kinds[i], state};
         return 0;
     }
-    return err_set(err, ERR_USAGE, "spec.corpus.name: want chain or jsonl, got '%.60s'",
+    return err_set(err, ERR_USAGE, "spec.corpus.name: want dials, chain or jsonl, got '%.60s'",
                    name == NULL ? "" : name);
 }
 

@@ -13,7 +13,7 @@
 #include "actor/template.h"
 #include "actor/text_buffer.h"
 
-#define CORPUS_SEGMENTS_MAX 4
+#define CORPUS_SEGMENTS_MAX 64
 
 struct corpus_text {
     struct text_buffer text;
@@ -25,7 +25,8 @@ struct corpus_text {
 };
 void corpus_text_init(struct corpus_text *t);
 void corpus_text_fini(struct corpus_text *t);
-// What was added to `text` since the last segment becomes one.
+// What was added to `text` since the last segment becomes one, or joins the last
+// one if that has the same weight.
 void corpus_text_close_segment(struct corpus_text *t, float weight);
 
 struct corpus_setting { // what the rest of the spec says; borrowed for the corpus's life
@@ -42,7 +43,7 @@ struct corpus_kind {
     int (*write)(const void *state, uint64_t n, struct corpus_text *out, struct err *err);
 };
 
-extern const struct corpus_kind corpus_chain, corpus_jsonl;
+extern const struct corpus_kind corpus_dials, corpus_chain, corpus_jsonl;
 
 struct corpus {
     const struct corpus_kind *kind; // NULL: the spec has none

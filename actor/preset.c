@@ -36,10 +36,57 @@ static const struct word chain_words[] = {
 };
 enum { N_CHAIN_WORDS = sizeof chain_words / sizeof chain_words[0] };
 
+static const struct word dials_words[] = {
+    {"<pad>", WORD_SPECIAL},  {"<eos>", WORD_SPECIAL}, {"User:", WORD_TAG},
+    {"Assistant:", WORD_TAG}, {"<think>", WORD_TAG},   {"</think>", WORD_TAG},
+    {"<answer>", WORD_TAG},   {"</answer>", WORD_TAG}, {"wait", WORD_PLAIN},
+    {"check", WORD_PLAIN},    {"ok", WORD_PLAIN},      {"=", WORD_PLAIN},
+    {";", WORD_PLAIN},        {"?", WORD_PLAIN},       {"0", WORD_PLAIN},
+    {"1", WORD_PLAIN},        {"2", WORD_PLAIN},       {"3", WORD_PLAIN},
+    {"4", WORD_PLAIN},        {"5", WORD_PLAIN},       {"6", WORD_PLAIN},
+    {"7", WORD_PLAIN},        {"8", WORD_PLAIN},       {"9", WORD_PLAIN},
+    {"L+1", WORD_PLAIN},      {"L+2", WORD_PLAIN},     {"L+3", WORD_PLAIN},
+    {"L-1", WORD_PLAIN},      {"L-2", WORD_PLAIN},     {"L-3", WORD_PLAIN},
+    {"R+1", WORD_PLAIN},      {"R+2", WORD_PLAIN},     {"R+3", WORD_PLAIN},
+    {"R-1", WORD_PLAIN},      {"R-2", WORD_PLAIN},     {"R-3", WORD_PLAIN},
+    {"X", WORD_PLAIN},        {"a", WORD_PLAIN},       {"b", WORD_PLAIN},
+    {"c", WORD_PLAIN},        {"d", WORD_PLAIN},       {"e", WORD_PLAIN},
+    {"f", WORD_PLAIN},        {"g", WORD_PLAIN},       {"h", WORD_PLAIN},
+    {"i", WORD_PLAIN},        {"j", WORD_PLAIN},       {"k", WORD_PLAIN},
+    {"l", WORD_PLAIN},        {"m", WORD_PLAIN},       {"n", WORD_PLAIN},
+    {"o", WORD_PLAIN},        {"p", WORD_PLAIN},       {"q", WORD_PLAIN},
+    {"r", WORD_PLAIN},        {"s", WORD_PLAIN},       {"t", WORD_PLAIN},
+    {"u", WORD_PLAIN},        {"v", WORD_PLAIN},       {"w", WORD_PLAIN},
+    {"x", WORD_PLAIN},        {"y", WORD_PLAIN},       {"z", WORD_PLAIN},
+    {"maybe", WORD_PLAIN},    {"or", WORD_PLAIN},      {"left", WORD_PLAIN},
+    {"right", WORD_PLAIN},
+};
+enum { N_DIALS_WORDS = sizeof dials_words / sizeof dials_words[0] };
+
 const struct preset presets[] = {
     {
+        .name = "quickstart",
+        .help = "750 thousand parameters with the words of the dials task: the quickstart's base",
+        .shape = {.n_layers = 4,
+                  .width = 128,
+                  .n_heads = 4,
+                  .n_kv_heads = 2,
+                  .head_width = 32,
+                  .ffn_width = 352,
+                  .context_length = 512,
+                  .norm_epsilon = 1e-6f,
+                  .rope_theta = 200,
+                  .qk_norm = true},
+        .words = dials_words,
+        .n_words = N_DIALS_WORDS,
+        .is_spaced = true,
+        .embedding_std = 0.5f,
+        .head_std = 0.5f / 11.3137085f,
+        .q_norm_gain = 2.5f,
+    },
+    {
         .name = "chain-1m",
-        .help = "750 thousand parameters with the words of the chain task: the quickstart's base",
+        .help = "750 thousand parameters with the words of the chain task",
         .shape = {.n_layers = 4,
                   .width = 128,
                   .n_heads = 4,
@@ -231,7 +278,9 @@ static int write_tokenizer(const struct preset *p, const struct shape *s, const 
 {
     struct json_writer w;
     json_writer_init(&w);
-    if (p->words != NULL)
+    if (p->words != NULL && p->is_spaced)
+        tokenizer_write_spaced_words(p->words, p->n_words, &w);
+    else if (p->words != NULL)
         tokenizer_write_words(p->words, p->n_words, NULL, &w);
     else
         write_numbered(s->vocab_size, &w);

@@ -6,6 +6,7 @@
 #ifndef ARGOSY_ACTOR_PRESET_H
 #define ARGOSY_ACTOR_PRESET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "actor/tokenizer_words.h"
@@ -18,6 +19,7 @@ struct preset {
     struct shape shape;       // vocab_size 0: as many as there are words
     const struct word *words; // id is the place; NULL: <pad>, <eos>, w2, w3, ...
     size_t n_words;
+    bool is_spaced; // texts have white space between words
     // standard deviations of the first weights; a linear not named here has
     // 1/sqrt(inputs), those that end a residual branch 1/sqrt(2 L) of that
     float embedding_std, head_std;

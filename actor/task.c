@@ -5,7 +5,8 @@
 
 #include "actor/answer.h"
 
-static const struct task_kind *const kinds[] = {&task_chain, &task_countdown, &task_jsonl};
+static const struct task_kind *const kinds[] = {&task_dials, &task_chain, &task_countdown,
+                                                &task_jsonl};
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
 void problem_fini(struct problem *p)
@@ -27,7 +28,8 @@ int task_init(struct task *t, struct json spec, const struct served_files *files
         *t = (struct task){kinds[i], state};
         return 0;
     }
-    return err_set(err, ERR_USAGE, "spec.task.name: want chain, countdown or jsonl, got '%.60s'",
+    return err_set(err, ERR_USAGE,
+                   "spec.task.name: want dials, chain, countdown or jsonl, got '%.60s'",
                    name == NULL ? "" : name);
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "actor/chain.h"
+#include "actor/dials.h"
 #include "actor/served_files.h"
 #include "actor/text_search.h"
 #include "common/base/err.h"
@@ -49,7 +50,7 @@ struct task_kind {
     void (*grade)(const struct problem *problem, struct view answer, struct grade *out);
 };
 
-extern const struct task_kind task_chain, task_countdown, task_jsonl;
+extern const struct task_kind task_dials, task_chain, task_countdown, task_jsonl;
 
 struct task {
     const struct task_kind *kind;
@@ -61,7 +62,8 @@ int task_init(struct task *t, struct json spec, const struct served_files *files
               struct err *err);
 void task_fini(struct task *t);
 
-// The chain's parameters, for the corpus about it; NULL for another task.
+// The puzzle's parameters, for the corpus about it; NULL for another task.
+const struct dials_parameters *task_dials_parameters(const struct task *t);
 const struct chain_parameters *task_chain_parameters(const struct task *t);
 
 // Equality of canonical answers (answer.h): the grading of most tasks.

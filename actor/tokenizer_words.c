@@ -60,9 +60,26 @@ static void write_added(const struct word *words, size_t n_words, struct json_wr
     json_close(out, ']');
 }
 
+// Without a decoder the format means: words joined by spaces.
+static void write_decoder(bool is_fused, struct json_writer *out)
+{
+    if (!is_fused) {
+        json_put_json(out, "decoder", "null");
+        return;
+    }
+    json_open(out, "decoder", '{');
+    json_put_string(out, "type", "Fuse");
+    json_close(out, '}');
+}
+
 static void write_cutting(const char *pattern, struct json_writer *out)
 {
     json_open(out, "pre_tokenizer", '{');
+    if (pattern == NULL) {
+        json_put_string(out, "type", "WhitespaceSplit");
+        json_close(out, '}');
+        return;
+    }
     json_put_string(out, "type", "Split");
     json_open(out, "pattern", '{');
     json_put_string(out, "Regex", pattern);
@@ -72,21 +89,19 @@ static void write_cutting(const char *pattern, struct json_writer *out)
     json_close(out, '}');
 }
 
-void tokenizer_write_words(const struct word *words, size_t n_words, const char *pattern,
-                           struct json_writer *out)
+// pattern NULL: words stand between white space.
+static void write_tokenizer(const struct word *words, size_t n_words, const char *pattern,
+                            struct json_writer *out)
 {
-    char *made = pattern != NULL ? NULL : make_pattern(words, n_words);
     json_open(out, NULL, '{');
     json_put_string(out, "version", "1.0");
     json_put_json(out, "truncation", "null");
     json_put_json(out, "padding", "null");
     write_added(words, n_words, out);
     json_put_json(out, "normalizer", "null");
-    write_cutting(pattern != NULL ? pattern : made, out);
+    write_cutting(pattern, out);
     json_put_json(out, "post_processor", "null");
-    json_open(out, "decoder", '{');
-    json_put_string(out, "type", "Fuse");
-    json_close(out, '}');
+    write_decoder(pattern != NULL, out);
     json_open(out, "model", '{');
     json_put_string(out, "type", "WordLevel");
     json_open(out, "vocab", '{');
@@ -96,5 +111,17 @@ void tokenizer_write_words(const struct word *words, size_t n_words, const char 
     json_put_string(out, "unk_token", "<unk>"); // a key the format wants; no such word exists
     json_close(out, '}');
     json_close(out, '}');
+}
+
+void tokenizer_write_words(const struct word *words, size_t n_words, const char *pattern,
+                           struct json_writer *out)
+{
+    char *made = pattern != NULL ? NULL : make_pattern(words, n_words);
+    write_tokenizer(words, n_words, pattern != NULL ? pattern : made, out);
     free(made);
+}
+
+void tokenizer_write_spaced_words(const struct word *words, size_t n_words, struct json_writer *out)
+{
+    write_tokenizer(words, n_words, NULL, out);
 }

@@ -26,5 +26,9 @@ struct word {
 // pattern: what cuts the text, or NULL for one made from the plain words.
 void tokenizer_write_words(const struct word *words, size_t n_words, const char *pattern,
                            struct json_writer *out);
+// Likewise, for texts whose words are set apart by white space: no word is
+// ambiguous then, and a decoded text has a space between words.
+void tokenizer_write_spaced_words(const struct word *words, size_t n_words,
+                                  struct json_writer *out);
 
 #endif

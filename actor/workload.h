@@ -9,11 +9,11 @@
  * The spec, all keys optional but "task" or "corpus" (unknown keys are refused):
  *   {"seed": 1,
  *    "template": "r1_zero" | "short" | "plain" | any text with {prompt},
- *    "task":    {"name": "chain" | "countdown" | "jsonl", ...},
+ *    "task":    {"name": "dials" | "chain" | "countdown" | "jsonl", ...},
  *    "rewards": [{"name": "accuracy" | "format", "weight": 1, "strict": false}],
- *    "corpus":  {"name": "chain" | "jsonl", ...},
+ *    "corpus":  {"name": "dials" | "chain" | "jsonl", ...},
  *    "files":   {"train": NAMES, "eval": NAMES, "sft": NAMES}}
- * The keys of tasks and corpora stand in the tables of task_*.c, chain.c and
+ * The keys of tasks and corpora stand in the tables of task_*.c, dials.c, chain.c and
  * corpus_*.c.  Files: config.json and tokenizer.json; generation_config.json
  * and tokenizer_config.json where the model has them; data files by any name.
  *
