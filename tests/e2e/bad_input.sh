@@ -11,7 +11,7 @@ nothing_half_written() { # RUN
     [ ! -e "$1/model" ] || fail "$1 has a model"
     [ ! -e "$1/result.json" ] || fail "$1 has a result.json"
     for folder in "$1"/checkpoints/global_step_*; do
-        [ ! -e "$folder" ] || [ -s "$folder/manifest.json" ] || fail "$folder has no manifest"
+        [ ! -e "$folder" ] || [ -s "$folder/MANIFEST.json" ] || fail "$folder has no manifest"
     done
     folder=$(find "$1" -name '*.tmp*' 2>/dev/null)
     [ -z "$folder" ] || fail "left behind: $folder"

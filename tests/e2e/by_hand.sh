@@ -7,8 +7,7 @@ start_model "$work/start"
 # An actor that is there before its learner waits for it.
 actor early "$work/run" --slots 16
 early=$pid
-wait_for 10 "the early actor runs" has_text "$work/early.log" 'waiting|dial|actor' ||
-    true
+wait_for 10 "the early actor runs" is_running early
 learner learner "$work/run" base 2 "model.path=$work/start" resources.ranks=2
 of_learner=$pid
 wait_for 30 "the learner's endpoint" test -s "$work/run/endpoint"

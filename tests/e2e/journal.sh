@@ -51,11 +51,11 @@ at=$((size / 2))
 byte=$(od -An -tu1 -j "$at" -N 1 "$work/rl/journal/$segment")
 printf "\\x$(printf %x $((byte ^ 1)))" |
     dd of="$work/flipped/journal/$segment" bs=1 seek="$at" conv=notrunc status=none
-found "a byte was changed at $at of $size" "$work/flipped" "$segment.*offset"
+found "a byte was changed at $at of $size" "$work/flipped" "$segment.*byte"
 
 # 2 ISSUED, 3 RESULT, 5 TRAINED: each removed so that checksums and numbers fit.
 "$tools/journal_tool" without "$work/rl/journal" "$work/same/journal" 7 999 2>/dev/null
-for what in "2 3 lease" "3 40 samples"; do
+for what in "2 3 lease" "3 100 samples"; do
     read -r type number regex <<<"$what"
     "$tools/journal_tool" without "$work/rl/journal" "$work/without$type/journal" "$type" "$number" ||
         fail "journal_tool without $what"
@@ -86,7 +86,7 @@ balanced "$work/rl-again"
 # The control: with one sample less there is something to wait for, in vain.
 cp -r "$work/rl" "$work/rl-less"
 rm -r "$work/rl-less/journal"
-"$tools/journal_tool" without "$work/rl/journal" "$work/rl-less/journal" 3 40 || fail "journal_tool"
+"$tools/journal_tool" without "$work/rl/journal" "$work/rl-less/journal" 3 100 || fail "journal_tool"
 replay "$work/rl-less" rl "$base" "$work/rl-less-again"
 expect_not "status of RL from a journal without a sample" 0 "$status"
 expect_text "why it failed" "$work/rl-less-again.log" 'no result for' 'no actor is connected'

@@ -1,7 +1,7 @@
 # What the end-to-end tests share: programs, processes, waiting, claims.
 #
 # Source it first.  A test gets a folder of its own, $work, which goes when it
-# passes and stays, its path printed, when it fails; every process that it
+# passes and stays, its path printed, when it fails (or KEEP=1); every process that it
 # started is ended.  Nothing here pauses for a fixed time: wait_for looks every
 # 50 ms whether something has come true, until a deadline.
 # shellcheck shell=bash
@@ -58,7 +58,7 @@ finish() {
     trap - EXIT
     end_processes
     for m in ${mounts[@]+"${mounts[@]}"}; do umount "$m"; done
-    if [ "$status" -eq 0 ] || [ "$status" -eq 77 ]; then
+    if [ -z "${KEEP:-}" ] && { [ "$status" -eq 0 ] || [ "$status" -eq 77 ]; }; then
         rm -rf "$work"
     else
         echo "kept: $work" >&2
@@ -111,13 +111,20 @@ wait_for() { # SECONDS WHAT command...: until the command succeeds
     done
 }
 
+is_running() { [ -n "$(pids_of_test "E2E_NAME=$1")" ]; } # NAME
+
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
 ended() { # PID SECONDS NAME: its status in $status
     local limit=$2
     wait_for "$limit" "$3 has ended (log: $work/$3.log)" has_ended "$1"
-    wait "$1"
+    wait "$1" 2>/dev/null
     status=$?
+}
+
+end() { # PID: at once, whatever it is at
+    kill -KILL "$1" 2>/dev/null
+    wait "$1" 2>/dev/null
 }
 
 has_text() { grep -qE -- "$2" "$1" 2>/dev/null; } # FILE REGEX
