@@ -38,7 +38,7 @@ static int read_list(struct json value, const char *what, const struct spec_fiel
                        SPEC_LIST_MAX);
     struct spec_list list = {.count = (uint32_t)n};
     for (size_t i = 0; i < n; i++) {
-        double number;
+        double number = 0;
         if (read_number(json_item(value, i), what, f, true, &number, err) != 0) return -1;
         list.items[i] = (uint32_t)number;
     }
@@ -62,7 +62,7 @@ static int read_field(struct json value, const char *what, const struct spec_fie
                       struct err *err)
 {
     void *place = (char *)out + f->offset;
-    double number;
+    double number = 0;
     switch (f->type) {
     case SPEC_U32:
         if (read_number(value, what, f, true, &number, err) != 0) return -1;
