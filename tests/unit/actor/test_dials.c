@@ -33,6 +33,19 @@ static void cut(const char *text, struct words *out)
         assert_in_range(++out->n, 1, WORDS_MAX - 1);
 }
 
+static int number(const char *word)
+{
+    char *end;
+    long value = strtol(word, &end, 10);
+    if (*word == '\0' || *end != '\0') fail_msg("%s is no number", word);
+    return (int)value;
+}
+
+static void keep(char out[WORD_BYTES], const char *word)
+{
+    snprintf(out, WORD_BYTES, "%s", word);
+}
+
 static void turn(const char *word, int dials[2])
 {
     if (strcmp(word, "X") == 0) {
@@ -43,7 +56,7 @@ static void turn(const char *word, int dials[2])
     }
     assert_true(strlen(word) == 3 && (word[0] == 'L' || word[0] == 'R'));
     int *dial = &dials[word[0] == 'R'];
-    *dial = (*dial + atoi(word + 1) + 10) % 10;
+    *dial = (*dial + number(word + 1) + 10) % 10;
 }
 
 // What the statements of a problem say, by letter.
@@ -69,22 +82,22 @@ static void read_puzzle(const struct words *w, int first, struct puzzle *p)
         }
         if (strcmp(what, "=") == 0) {
             p->start_letter = letter;
-            p->start[0] = atoi(w->at[i + 2]);
-            p->start[1] = atoi(w->at[i + 3]);
+            p->start[0] = number(w->at[i + 2]);
+            p->start[1] = number(w->at[i + 3]);
             i += 4;
         } else if (strcmp(what, "maybe") == 0) {
             p->doubtful = letter;
-            strcpy(p->turns[letter], w->at[i + 2]);
+            keep(p->turns[letter], w->at[i + 2]);
             assert_string_equal(w->at[i + 3], "or");
-            strcpy(p->other, w->at[i + 4]);
+            keep(p->other, w->at[i + 4]);
             i += 5;
         } else if (strcmp(what, "left") == 0 || strcmp(what, "right") == 0) {
             p->seen_letter = letter;
             p->seen_dial = strcmp(what, "right") == 0;
-            p->seen_value = atoi(w->at[i + 2]);
+            p->seen_value = number(w->at[i + 2]);
             i += 3;
         } else {
-            strcpy(p->turns[letter], what);
+            keep(p->turns[letter], what);
             i += 2;
         }
         assert_in_range(i, first + 1, w->n - 2);
@@ -340,14 +353,14 @@ static int follow(const struct words *w, int i, struct trace *t)
     int marked[2] = {0}, marked_letter = 0;
     *t = (struct trace){.letter = w->at[i][0]};
     assert_string_equal(w->at[i + 1], "=");
-    t->dials[0] = atoi(w->at[i + 2]);
-    t->dials[1] = atoi(w->at[i + 3]);
+    t->dials[0] = number(w->at[i + 2]);
+    t->dials[1] = number(w->at[i + 3]);
     assert_string_equal(w->at[i + 4], ";");
     for (i += 5; i + 4 < w->n;) {
         const int *dials = t->dials;
         if (strcmp(w->at[i], "check") == 0) {
             assert_int_equal(w->at[i + 1][0], t->letter);
-            bool agrees = dials[strcmp(w->at[i + 2], "right") == 0] == atoi(w->at[i + 3]);
+            bool agrees = dials[strcmp(w->at[i + 2], "right") == 0] == number(w->at[i + 3]);
             bool waits = strcmp(w->at[i + 4], "wait") == 0;
             assert_true(waits || strcmp(w->at[i + 4], "ok") == 0);
             assert_int_equal(waits, !agrees);
@@ -360,8 +373,8 @@ static int follow(const struct words *w, int i, struct trace *t)
             i += 6;
         } else if (strcmp(w->at[i + 1], "maybe") == 0) {
             assert_int_equal(w->at[i][0], t->letter + 1);
-            assert_int_equal(atoi(w->at[i + 2]), dials[0]);
-            assert_int_equal(atoi(w->at[i + 3]), dials[1]);
+            assert_int_equal(number(w->at[i + 2]), dials[0]);
+            assert_int_equal(number(w->at[i + 3]), dials[1]);
             memcpy(marked, dials, sizeof marked);
             marked_letter = t->letter;
             t->n_bookmarks++;
@@ -370,8 +383,8 @@ static int follow(const struct words *w, int i, struct trace *t)
             int right[2] = {dials[0], dials[1]};
             assert_int_equal(w->at[i][0], ++t->letter);
             turn(w->at[i + 1], right);
-            t->dials[0] = atoi(w->at[i + 3]);
-            t->dials[1] = atoi(w->at[i + 4]);
+            t->dials[0] = number(w->at[i + 3]);
+            t->dials[1] = number(w->at[i + 4]);
             t->n_slips += memcmp(right, t->dials, sizeof right) != 0;
             t->n_steps++;
             i += 6;
