@@ -1,8 +1,11 @@
 #include "common/math/gemm.h"
 
+#include <stdbool.h>
 #include <string.h>
 
+#include "common/math/avx2.h"
 #include "common/math/bf16.h"
+#include "common/math/kernels.h"
 #include "common/math/product.h"
 
 /*
@@ -11,8 +14,9 @@
  * of threads.
  */
 enum {
-    ROWS_MAX = 96,        // of a block: with a piece of k, half of a small L2
-    DEPTH_MAX = 384,      // ks at a time: a panel's piece stays in L1 (24 KiB)
+    ROWS_MAX = 96,        // of a block
+    DEPTH_MAX = 768,      // ks at a time: a block's x (288 KiB) stays in L2, beside a panel
+    ROWS_FEW = 32,        // so few rows take k in one piece
     TASK_FLOPS = 1 << 19, // worth handing to another thread
     TASKS_PER_THREAD = 8,
 };
@@ -24,8 +28,10 @@ struct gemm_job {
     size_t ldx, n_rows;
     const struct panels *w;
     const float *bias;
-    size_t n_panels, panels_per_task, n_groups;
-    size_t n_row_blocks;
+    size_t n_panels, n_groups; // groups of panels
+    size_t rows_per_block;
+    size_t depth; // ks at a time
+    bool gather;
 };
 
 static size_t ceil_div(size_t a, size_t b)
@@ -48,25 +54,71 @@ struct pack_job {
     const uint16_t *w;
 };
 
+// ks [from, K) of a panel; rows[c] is output c's row of w, or NULL.
+static void pack_portable(const struct pack_job *job, const uint16_t *const rows[GEMM_PANEL],
+                          void *panel, size_t from)
+{
+    for (size_t k = from; k < job->p->n_inputs; k++) {
+        for (size_t c = 0; c < GEMM_PANEL; c++) {
+            uint16_t value = rows[c] ? rows[c][k] : 0;
+            if (job->p->type == PANEL_BF16)
+                ((uint16_t *)panel)[k * GEMM_PANEL + product_bf16_slot(c)] = value;
+            else
+                ((float *)panel)[k * GEMM_PANEL + c] = bf16_to_f32(value);
+        }
+    }
+}
+
+// An 8 x 8 transpose of halves at a time: outputs c and c + 8 meet as pairs.
+AVX2_TARGET static size_t pack_avx2(const struct pack_job *job,
+                                    const uint16_t *const rows[GEMM_PANEL], void *panel)
+{
+    size_t k = 0;
+    for (; k + 8 <= job->p->n_inputs; k += 8) {
+        __m256i pair[8], two[8], four[8];
+        for (size_t c = 0; c < 8; c++) {
+            __m256i low = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(rows[c] + k)));
+            __m256i high = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(rows[c + 8] + k)));
+            pair[c] = _mm256_or_si256(low, _mm256_slli_epi32(high, 16));
+        }
+        for (size_t c = 0; c < 8; c += 2) {
+            two[c] = _mm256_unpacklo_epi32(pair[c], pair[c + 1]);
+            two[c + 1] = _mm256_unpackhi_epi32(pair[c], pair[c + 1]);
+        }
+        for (size_t c = 0; c < 8; c += 4) {
+            four[c] = _mm256_unpacklo_epi64(two[c], two[c + 2]);
+            four[c + 1] = _mm256_unpackhi_epi64(two[c], two[c + 2]);
+            four[c + 2] = _mm256_unpacklo_epi64(two[c + 1], two[c + 3]);
+            four[c + 3] = _mm256_unpackhi_epi64(two[c + 1], two[c + 3]);
+        }
+        for (size_t i = 0; i < 8; i++) {
+            size_t at = i % 4;
+            __m256i done = i < 4 ? _mm256_permute2x128_si256(four[at], four[at + 4], 0x20)
+                                 : _mm256_permute2x128_si256(four[at], four[at + 4], 0x31);
+            if (job->p->type == PANEL_BF16) {
+                _mm256_storeu_si256((void *)((uint16_t *)panel + (k + i) * GEMM_PANEL), done);
+            } else {
+                float *to = (float *)panel + (k + i) * GEMM_PANEL;
+                __m256i upper = _mm256_and_si256(done, _mm256_set1_epi32(-65536));
+                _mm256_storeu_si256((void *)to, _mm256_slli_epi32(done, 16));
+                _mm256_storeu_si256((void *)(to + 8), upper);
+            }
+        }
+    }
+    return k;
+}
+
 static void pack_panel(void *context, size_t panel, unsigned thread)
 {
     const struct pack_job *job = context;
     (void)thread;
-    size_t K = job->p->n_inputs, N = job->p->n_outputs;
-    size_t first = panel * GEMM_PANEL;
-    float *f32 = (float *)job->p->data + panel * K * GEMM_PANEL;
-    uint16_t *bf16 = (uint16_t *)job->p->data + panel * K * GEMM_PANEL;
-    for (size_t c = 0; c < GEMM_PANEL; c++) {
-        const uint16_t *row = first + c < N ? job->w + (first + c) * K : NULL;
-        size_t slot = product_bf16_slot(c);
-        for (size_t k = 0; k < K; k++) {
-            uint16_t value = row ? row[k] : 0;
-            if (job->p->type == PANEL_BF16)
-                bf16[k * GEMM_PANEL + slot] = value;
-            else
-                f32[k * GEMM_PANEL + c] = bf16_to_f32(value);
-        }
-    }
+    size_t K = job->p->n_inputs, N = job->p->n_outputs, first = panel * GEMM_PANEL;
+    char *to = (char *)job->p->data + panel * K * GEMM_PANEL * element_bytes(job->p->type);
+    const uint16_t *rows[GEMM_PANEL] = {NULL};
+    for (size_t c = 0; c < GEMM_PANEL && first + c < N; c++)
+        rows[c] = job->w + (first + c) * K;
+    bool vector = kernels_in_use() == KERNELS_AVX2 && first + GEMM_PANEL <= N;
+    pack_portable(job, rows, to, vector ? pack_avx2(job, rows, to) : 0);
 }
 
 void panels_pack(struct panels *p, const uint16_t *w, struct pool *pool)
@@ -106,21 +158,29 @@ static void add_bias(float *y, size_t ldy, size_t n_rows, const float *bias, siz
             y[r * ldy + i] += bias[i];
 }
 
+// Rows of x side by side: from rows far apart, a power of two at worst, the
+// piece would keep falling on the same few sets of the cache.
+static void gather_rows(float *to, size_t depth, const float *x, size_t ldx, size_t n_rows)
+{
+    for (size_t r = 0; r < n_rows; r++)
+        memcpy(to + r * depth, x + r * ldx, depth * sizeof(float));
+}
+
 static void gemm_task(void *context, size_t task, unsigned thread)
 {
     const struct gemm_job *job = context;
     (void)thread;
     // Groups of one row block follow each other: its x is still in cache.
     size_t block = task / job->n_groups, group = task % job->n_groups;
-    size_t K = job->w->n_inputs, N = job->w->n_outputs;
-    size_t row = block * job->n_rows / job->n_row_blocks;
-    size_t row_end = (block + 1) * job->n_rows / job->n_row_blocks;
+    size_t K = job->w->n_inputs, N = job->w->n_outputs, bytes = element_bytes(job->w->type);
+    size_t row = block * job->rows_per_block;
+    size_t n_rows =
+        job->n_rows - row < job->rows_per_block ? job->n_rows - row : job->rows_per_block;
     size_t panel = group * job->n_panels / job->n_groups;
     size_t panel_end = (group + 1) * job->n_panels / job->n_groups;
     size_t whole_end = panel_end * GEMM_PANEL > N ? panel_end - 1 : panel_end;
-    size_t depth = K == 0 ? 0 : ceil_div(K, ceil_div(K, DEPTH_MAX));
-    size_t bytes = element_bytes(job->w->type);
-    for (size_t k = 0; k < K || k == 0; k += depth ? depth : 1) {
+    float gathered[ROWS_MAX * DEPTH_MAX];
+    for (size_t k = 0; k < K || k == 0; k += job->depth) {
         struct product part = {
             .y = job->y + row * job->ldy + panel * GEMM_PANEL,
             .y_row = job->ldy,
@@ -131,12 +191,17 @@ static void gemm_task(void *context, size_t task, unsigned thread)
             .w = (const char *)job->w->data + (panel * K + k) * GEMM_PANEL * bytes,
             .w_panel = K * GEMM_PANEL,
             .w_step = GEMM_PANEL,
-            .depth = K - k < depth ? K - k : depth,
-            .n_rows = row_end - row,
+            .depth = K - k < job->depth ? K - k : job->depth,
+            .n_rows = n_rows,
             .n_panels = whole_end - panel,
             .add = k > 0,
             .bf16 = job->w->type == PANEL_BF16,
         };
+        if (job->gather) {
+            gather_rows(gathered, part.depth, part.x, part.x_row, n_rows);
+            part.x = gathered;
+            part.x_row = part.depth;
+        }
         product_run(&part);
         if (whole_end == panel_end) continue;
         part.y += (whole_end - panel) * GEMM_PANEL;
@@ -147,7 +212,7 @@ static void gemm_task(void *context, size_t task, unsigned thread)
     if (job->bias == NULL) return;
     size_t first = panel * GEMM_PANEL;
     size_t n = (panel_end * GEMM_PANEL < N ? panel_end * GEMM_PANEL : N) - first;
-    add_bias(job->y + row * job->ldy + first, job->ldy, row_end - row, job->bias + first, n);
+    add_bias(job->y + row * job->ldy + first, job->ldy, n_rows, job->bias + first, n);
 }
 
 void gemm(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const struct panels *w,
@@ -157,12 +222,18 @@ void gemm(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const
     struct gemm_job job = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .n_rows = n_rows, .w = w};
     job.bias = bias;
     job.n_panels = ceil_div(w->n_outputs, GEMM_PANEL);
-    job.n_row_blocks = ceil_div(n_rows, ROWS_MAX);
+    size_t n_row_blocks = ceil_div(n_rows, ROWS_MAX);
+    job.rows_per_block = ceil_div(ceil_div(n_rows, n_row_blocks), 6) * 6; // whole tiles
+    n_row_blocks = ceil_div(n_rows, job.rows_per_block);
+    // Few rows read a panel from end to end, as the prefetcher likes it.
+    job.depth = w->n_inputs == 0 ? 1 : w->n_inputs;
+    if (n_rows > ROWS_FEW) job.depth = ceil_div(job.depth, ceil_div(job.depth, DEPTH_MAX));
+    job.gather = job.depth < w->n_inputs;
     size_t flops = 2 * n_rows * w->n_outputs * w->n_inputs;
     size_t n_tasks = flops / TASK_FLOPS + 1;
     size_t most = TASKS_PER_THREAD * pool_thread_count(pool);
     if (n_tasks > most) n_tasks = most;
-    job.n_groups = ceil_div(n_tasks, job.n_row_blocks);
+    job.n_groups = ceil_div(n_tasks, n_row_blocks);
     if (job.n_groups > job.n_panels) job.n_groups = job.n_panels;
-    pool_for(pool, job.n_groups * job.n_row_blocks, gemm_task, &job);
+    pool_for(pool, job.n_groups * n_row_blocks, gemm_task, &job);
 }

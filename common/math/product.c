@@ -13,6 +13,8 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
+enum { PREFETCH_BYTES = 1024 }; // ahead in a panel, past its end in the next one
+
 static void row_portable(const struct product *p, size_t row, size_t panel)
 {
     float *y = p->y + row * p->y_row + panel * p->y_panel;
@@ -50,54 +52,62 @@ enum layout {
     OUTER,     // x_row 1, any steps: sums of outer products
 };
 
-AVX2_INLINE void load_panel_row(__m256 w[2], const struct product *p, size_t panel, size_t k,
-                                enum layout layout)
+AVX2_INLINE __m256 load_eight(const void *w, size_t half, enum layout layout)
 {
-    if (layout == ROWS_BF16) {
-        const uint16_t *at = (const uint16_t *)p->w + panel * p->w_panel + k * PRODUCT_PANEL;
-        __m256i pairs = _mm256_load_si256((const void *)at);
-        w[0] = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
-        w[1] = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-65536)));
-    } else {
-        size_t step = layout == OUTER ? p->w_step : PRODUCT_PANEL;
-        const float *at = (const float *)p->w + panel * p->w_panel + k * step;
-        w[0] = _mm256_loadu_ps(at);
-        w[1] = _mm256_loadu_ps(at + 8);
-    }
+    if (layout != ROWS_BF16) return _mm256_loadu_ps((const float *)w + 8 * half);
+    __m256i pairs = _mm256_load_si256(w);
+    return half == 0 ? _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16))
+                     : _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-65536)));
 }
 
-// R rows of P panels: 2 R P accumulators, at most 12, at least 8 where the
-// latency of the chains is to be hidden.
+// R rows of P panels: 2 R P accumulators, at most 12, and at least 8 where
+// there are panels enough, to hide the latency of the chains.
 AVX2_INLINE void tile(const struct product *p, size_t row, size_t panel, const size_t R,
                       const size_t P, const enum layout layout)
 {
-    float *y = p->y + row * p->y_row + panel * p->y_panel;
+    const size_t bytes = layout == ROWS_BF16 ? sizeof(uint16_t) : sizeof(float);
+    const size_t y_row = p->y_row, y_panel = p->y_panel, w_panel = p->w_panel * bytes;
+    const size_t w_step = (layout == OUTER ? p->w_step : PRODUCT_PANEL) * bytes;
+    const size_t x_row = layout == OUTER ? 1 : p->x_row;
+    const size_t x_step = layout == OUTER ? p->x_step : 1;
+    float *y = p->y + row * y_row + panel * y_panel;
     const float *x = p->x + row * p->x_row;
-    size_t x_row = layout == OUTER ? 1 : p->x_row;
-    size_t x_step = layout == OUTER ? p->x_step : 1;
+    const char *w = (const char *)p->w + panel * w_panel;
     __m256 sum[6][4][2];
     UNROLL for (size_t r = 0; r < R; r++) UNROLL for (size_t q = 0; q < P; q++)
     {
-        const float *at = y + r * p->y_row + q * p->y_panel;
+        const float *at = y + r * y_row + q * y_panel;
         sum[r][q][0] = p->add ? _mm256_loadu_ps(at) : _mm256_setzero_ps();
         sum[r][q][1] = p->add ? _mm256_loadu_ps(at + 8) : _mm256_setzero_ps();
     }
-    for (size_t k = 0; k < p->depth; k++) {
-        __m256 w[4][2];
-        UNROLL for (size_t q = 0; q < P; q++) load_panel_row(w[q], p, panel + q, k, layout);
+    // Where the next rows' sums stand: far apart, so no prefetcher sees them coming.
+    if (layout != OUTER) {
         UNROLL for (size_t r = 0; r < R; r++)
+            _mm_prefetch((const char *)(y + (R + r) * y_row), _MM_HINT_T0);
+    }
+    for (size_t k = p->depth; k > 0; k--) {
+        __m256 xk[6];
+        if (P > 1) {
+            UNROLL for (size_t r = 0; r < R; r++) xk[r] = _mm256_broadcast_ss(x + r * x_row);
+        }
+        UNROLL for (size_t q = 0; q < P; q++)
         {
-            __m256 xk = _mm256_broadcast_ss(x + r * x_row + k * x_step);
-            UNROLL for (size_t q = 0; q < P; q++)
+            const char *at = w + q * w_panel;
+            if (layout != OUTER) _mm_prefetch(at + PREFETCH_BYTES, _MM_HINT_T0);
+            __m256 w0 = load_eight(at, 0, layout), w1 = load_eight(at, 1, layout);
+            UNROLL for (size_t r = 0; r < R; r++)
             {
-                sum[r][q][0] = _mm256_fmadd_ps(xk, w[q][0], sum[r][q][0]);
-                sum[r][q][1] = _mm256_fmadd_ps(xk, w[q][1], sum[r][q][1]);
+                if (P == 1) xk[r] = _mm256_broadcast_ss(x + r * x_row);
+                sum[r][q][0] = _mm256_fmadd_ps(xk[r], w0, sum[r][q][0]);
+                sum[r][q][1] = _mm256_fmadd_ps(xk[r], w1, sum[r][q][1]);
             }
         }
+        x += x_step;
+        w += w_step;
     }
     UNROLL for (size_t r = 0; r < R; r++) UNROLL for (size_t q = 0; q < P; q++)
     {
-        float *at = y + r * p->y_row + q * p->y_panel;
+        float *at = y + r * y_row + q * y_panel;
         _mm256_storeu_ps(at, sum[r][q][0]);
         _mm256_storeu_ps(at + 8, sum[r][q][1]);
     }
