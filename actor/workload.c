@@ -24,6 +24,7 @@ struct workload {
     struct stop_ids stop_ids;
     struct served_files files;
     uint64_t seed;
+    uint32_t prompt_max, document_max; // tokens
     struct template template;
     struct task task; // kind NULL: the spec has none
     struct rewards rewards;
@@ -70,6 +71,7 @@ static int read_model_files(struct workload *w, struct err *err)
 
 struct spec_head {
     uint64_t seed;
+    uint32_t prompt_max, document_max;
 };
 
 static int read_spec(struct workload *w, struct json root, const struct client_file *files,
@@ -77,16 +79,20 @@ static int read_spec(struct workload *w, struct json root, const struct client_f
 {
     static const struct spec_field fields[] = {
         {"seed", SPEC_U64, offsetof(struct spec_head, seed), 0, 0},
+        {"max_prompt_length", SPEC_U32, offsetof(struct spec_head, prompt_max), 1, UINT32_MAX},
+        {"max_document_length", SPEC_U32, offsetof(struct spec_head, document_max), 1, UINT32_MAX},
         {"template", SPEC_OTHER, 0, 0, 0},
         {"task", SPEC_OTHER, 0, 0, 0},
         {"rewards", SPEC_OTHER, 0, 0, 0},
         {"corpus", SPEC_OTHER, 0, 0, 0},
         {"files", SPEC_OTHER, 0, 0, 0},
     };
-    struct spec_head head = {0};
+    struct spec_head head = {.prompt_max = UINT32_MAX, .document_max = SAMPLE_TOKENS_MAX};
     if (spec_read(root, "spec", fields, sizeof fields / sizeof fields[0], &head, err) != 0)
         return -1;
     w->seed = head.seed;
+    w->prompt_max = head.prompt_max;
+    w->document_max = head.document_max;
     struct json template = json_member(root, "template"), task = json_member(root, "task");
     const char *text = "r1_zero";
     if (json_is_present(template)) text = json_to_string(template, NULL);
@@ -177,6 +183,9 @@ static int encode_prompt(const struct workload *w, const struct problem *problem
         return err_set(err, ERR_LIMIT,
                        "a prompt of %zu tokens leaves no room in a context of %" PRIu32, ids->count,
                        w->shape.context_length);
+    if (ids->count > w->prompt_max)
+        return err_set(err, ERR_LIMIT, "%zu tokens, data.max_prompt_length is %" PRIu32, ids->count,
+                       w->prompt_max);
     return 0;
 }
 
@@ -238,9 +247,12 @@ static int encode_document(const struct workload *w, const struct corpus_text *t
     token_ids_add(ids, w->stop_ids.ids[0]);
     fill_weights(out, ids->count, 1);
     uint32_t room = w->shape.context_length;
-    if (room > SAMPLE_TOKENS_MAX) room = SAMPLE_TOKENS_MAX;
+    if (room > w->document_max) room = w->document_max;
     if (ids->count > room)
-        return err_set(err, ERR_LIMIT, "%zu tokens, at most %" PRIu32, ids->count, room);
+        return err_set(err, ERR_LIMIT,
+                       "%zu tokens, at most %" PRIu32 " (the model's context and "
+                       "trainer.pack_tokens)",
+                       ids->count, room);
     return 0;
 }
 

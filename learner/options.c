@@ -223,6 +223,13 @@ uint32_t options_sequence_max(const struct options *o)
     return (uint32_t)(o->max_prompt_length + o->max_response_length);
 }
 
+uint32_t options_document_max(const struct options *o)
+{
+    const uint32_t n = options_sequence_max(o);
+
+    return o->pack_tokens > n ? (uint32_t)o->pack_tokens : n;
+}
+
 struct loss_config options_loss(const struct options *o)
 {
     return (struct loss_config){

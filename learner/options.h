@@ -77,7 +77,8 @@ void options_print_keys(FILE *out);
 bool options_is_feed(const struct options *o); // pretrain, sft
 bool options_wants_reference(const struct options *o);
 bool options_wants_eval(const struct options *o);
-uint32_t options_sequence_max(const struct options *o); // tokens of a sequence
+uint32_t options_sequence_max(const struct options *o); // tokens of a prompt and its response
+uint32_t options_document_max(const struct options *o); // tokens that one pack can hold
 struct loss_config options_loss(const struct options *o);
 struct schedule options_schedule(const struct options *o);
 

@@ -177,6 +177,15 @@ static struct replica_config replica_config(const struct options *o)
     };
 }
 
+// Of any sample: what a pack holds, so that nothing a peer sends is too long to train on.
+static uint32_t tokens_max(const struct trainer *t)
+{
+    const uint32_t context = t->replica.params.shape.context_length;
+    const uint32_t pack = options_document_max(t->options);
+
+    return pack < context ? pack : context;
+}
+
 static int open_gate(struct trainer *t, struct err *err)
 {
     const struct options *o = t->options;
@@ -193,7 +202,7 @@ static int open_gate(struct trainer *t, struct err *err)
         .fault_retries = (uint32_t)o->fault_retries,
         .fingerprint = forward_fingerprint(),
         .vocab_size = shape->vocab_size,
-        .context_length = shape->context_length,
+        .context_length = tokens_max(t),
         .lease_timeout_ms = (uint32_t)(o->lease_timeout_s * 1000u),
         .progress_ms = 1000,
         .prompts_per_lease = (uint32_t)o->prompts_per_lease,
@@ -300,6 +309,18 @@ static int same_arithmetic(struct err *err)
     return status;
 }
 
+static int fits_context(const struct trainer *t, struct err *err)
+{
+    const struct options *o = t->options;
+    const uint32_t context = t->replica.params.shape.context_length;
+
+    if (options_is_feed(o) || options_sequence_max(o) <= context) return 0;
+    return err_set(err, ERR_USAGE,
+                   "data.max_prompt_length %" PRIu64 " and data.max_response_length %" PRIu64
+                   " are more than the context of %s, %u tokens",
+                   o->max_prompt_length, o->max_response_length, o->model_path, context);
+}
+
 static int resume(struct trainer *t, struct err *err)
 {
     struct checkpoint_meta meta;
@@ -394,7 +415,8 @@ int trainer_run(const struct options *options, const char *stage, const char *ru
     if (status == 0) status = open_folder(&t, run_folder, err);
     if (status == 0) status = replica_open(&t.replica, options->model_path, &config, pool, err);
     if (status == 0) {
-        status = run_with_replica(&t, end, err);
+        status = fits_context(&t, err);
+        if (status == 0) status = run_with_replica(&t, end, err);
         replica_close(&t.replica);
     }
     if (t.gate) gate_stop(t.gate, false, "the learner failed");
