@@ -148,9 +148,10 @@ static int announce_endpoint(struct gate_loop *l, struct err *err)
 static int sync_journal(struct gate_loop *l, struct err *err)
 {
     const struct wire_buffer *staged = stream_staged(l->stream);
-    if (staged->size_bytes == 0) return 0;
-    if (journal_commit(l->journal, staged->bytes, staged->size_bytes, err) != 0) return -1;
-    stream_synced(l->stream);
+    if (staged->size_bytes > 0 &&
+        journal_commit(l->journal, staged->bytes, staged->size_bytes, err) != 0)
+        return -1;
+    stream_synced(l->stream); // verdicts that needed no record go out too
     return 0;
 }
 
