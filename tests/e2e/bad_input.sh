@@ -30,11 +30,11 @@ refuses() { # STATUS WHAT command... -- REGEX...: all on one line of what it say
     [ "$(wc -l <"$work/refused.log")" -le 40 ] || fail "$what is answered at length: $work/refused.log"
 }
 
-learner_refuses() { # STATUS WHAT key=value... -- REGEX...: stage base, in a run folder of its own
+learner_refuses() { # STATUS WHAT key=value... -- REGEX...: in a run folder of its own
     local want=$1 what=$2
     shift 2
     rm -rf "$work/refused"
-    refuses "$want" "$what" mpirun -n 1 --bind-to none "$bin/argosy-learner" "$recipe" --stage base \
+    refuses "$want" "$what" "$bin/argosy-learner" "$recipe" --stage "${of_stage:-base}" \
         --run "$work/refused" "$@"
     nothing_half_written "$work/refused"
 }
@@ -45,12 +45,12 @@ refuses 2 "a number that is none" "$bin/argosy" run "$recipe" --run "$work/r" da
 refuses 2 "a number out of range" "$bin/argosy" run "$recipe" --run "$work/r" rollout.n=0 -- 'rollout\.n'
 refuses 2 "a choice that is none" "$bin/argosy" run "$recipe" --run "$work/r" trainer.mode=fast -- 'trainer\.mode' 'sync'
 refuses 1 "a recipe that is not there" "$bin/argosy" run "$work/none.yaml" -- 'none\.yaml' 'No such file'
-printf 'trainer:\n  lanes: 4\n  total_steps: 3\n' >"$work/unknown.yaml"
+printf 'trainer:\n  lanes: 4\n  total_steps: 3\nmodel: {path: m}\n' >"$work/unknown.yaml"
 refuses 2 "an unknown key in a file" "$bin/argosy" run "$work/unknown.yaml" --run "$work/r" -- 'unknown\.yaml:3' 'total_steps'
 printf 'trainer:\n  lanes: [4\n' >"$work/broken.yaml"
 refuses 2 "a file that is no YAML" "$bin/argosy" run "$work/broken.yaml" --run "$work/r" -- 'broken\.yaml'
 refuses 2 "keys that contradict each other" "$bin/argosy" run "$recipe" --run "$work/r" resources.ranks=3 -- 'ranks' 'lanes'
-refuses 2 "a stage that is not there" mpirun -n 1 "$bin/argosy-learner" "$recipe" --stage nine --run "$work/r" -- 'nine'
+refuses 2 "a stage that is not there" "$bin/argosy-learner" "$recipe" --stage nine --run "$work/r" -- 'nine'
 [ ! -e "$work/r" ] || fail "a refused recipe left $work/r"
 refuses 2 "an unknown verb" "$bin/argosy" sail -- 'sail'
 refuses 2 "an unknown preset" "$bin/argosy" init --preset huge "$work/huge" -- 'huge'
@@ -92,7 +92,7 @@ learner_refuses 1 "a tensor that is missing" "model.path=$model" -- 'model\.safe
 bad_model config
 sed -i 's/"num_attention_heads": *4/"num_attention_heads":3/' "$model/config.json"
 learner_refuses 1 "a config.json that contradicts itself" "model.path=$model" -- 'config\.json' 'head'
-learner_refuses 2 "prompts and responses beyond the context" "model.path=$work/start" data.max_prompt_length=200 data.max_response_length=100 -- 'max_prompt_length|max_response_length|context'
+of_stage=rl learner_refuses 2 "prompts and responses beyond the context" "model.path=$work/start" data.max_prompt_length=200 data.max_response_length=100 -- 'max_prompt_length 200' 'max_response_length 100' '256'
 
 # --- what only actors can see: the learner's files do not fit each other ------------------------------------
 bad_model words
@@ -100,7 +100,7 @@ bad_model words
 cp "$work/s15/tokenizer.json" "$model/tokenizer.json"
 learner words "$work/words-run" base 1 "model.path=$model" trainer.rollout_timeout_s=5
 of_learner=$pid
-refuses 1 "a tokenizer with more words than the model" "$bin/argosy-actor" --run "$work/words-run" -- 'tokenizer' '4096'
+refuses 1 "a tokenizer with more words than the model" "$bin/argosy-actor" --run "$work/words-run" -- 'tokenizer' '4095' '54'
 ended "$of_learner" 30 words
 expect "status of its learner" 1 "$status"
 expect_text "what its learner says" "$work/words.log" 'no actor is connected'
@@ -127,8 +127,8 @@ of_host=$pid
 wait_for 30 "the host's endpoint" test -s "$work/host/endpoint"
 address=$(json "$work/host/endpoint" 'd["endpoint"]')
 port=${address##*:}
-learner_refuses 1 "a port in use" "model.path=$work/start" "net.port=$port" -- "$port" 'in use'
-refuses 1 "a run folder in use" mpirun -n 1 "$bin/argosy-learner" "$recipe" --stage base --run "$work/host" \
+learner_refuses 1 "a port in use" "model.path=$work/start" "net.port=$port" -- "$port" 'has the port'
+refuses 1 "a run folder in use" "$bin/argosy-learner" "$recipe" --stage base --run "$work/host" \
     "model.path=$work/start" -- 'another learner'
 cp "$work/words-run/actor.key" "$work/other.key"
 chmod 600 "$work/other.key"
@@ -137,10 +137,11 @@ refuses 1 "no key" "$bin/argosy-actor" --connect "$address" --wait 2 -- "$port"
 chmod 644 "$work/other.key"
 refuses 2 "a key that others can read" "$bin/argosy-actor" --connect "$address" --key "$work/other.key" -- 'other\.key' '644'
 guest() { # MANNER WANTED-STATUS REGEX...
-    local manner=$1 want=$2
+    local manner=$1 want=$2 got
     shift 2
     "$tools/hostile_peer" "$address" "$work/host/actor.key" "$manner" >"$work/guest.out" 2>&1
-    expect "status of hostile_peer $manner ($(tail -n 2 "$work/guest.out"))" "$want" $?
+    got=$?
+    expect "status of hostile_peer $manner ($(tail -n 2 "$work/guest.out"))" "$want" $got
     expect_text "what hostile_peer $manner heard" "$work/guest.out" "$@"
 }
 guest protocol 0 'REFUSE' 'protocol'
