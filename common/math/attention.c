@@ -12,8 +12,6 @@
 enum {
     QUERIES_MIN = 12, // of a block: none is smaller for the sake of balance
     TASKS_PER_THREAD = 6,
-    RUN_SHORT = 4, // queries that cannot hide the wait for a page
-    LINE = 16,     // floats
 };
 
 struct forward_job {
@@ -153,26 +151,6 @@ static void weighted_sums(const struct query_block *b, const struct attention_in
     }
 }
 
-// Asks for the page of the run after this one: when every query has pages of
-// its own, attention is a walk through memory that no prefetcher foresees.
-static void prefetch_next(const struct query_block *b, const struct attention_input *in,
-                          size_t page_index, const struct query_run *run)
-{
-    struct query_run next = *run;
-    if (!query_block_next_run(b, page_index, &next)) {
-        next.end = 0;
-        if (!query_block_next_run(b, page_index + 1, &next)) return;
-    }
-    size_t offset = kv_page_offset(in->shape, next.page, b->kv_head), W = in->W;
-    const float *keys = in->kv->keys + offset, *values = in->kv->values + offset;
-    size_t n_panels = (next.most + KV_PANEL - 1) / KV_PANEL;
-    for (size_t i = 0; i < n_panels * W; i++)
-        __builtin_prefetch(keys + i * LINE);
-    for (size_t panel = 0; panel < W / KV_PANEL; panel++)
-        for (size_t j = 0; j < next.most; j++)
-            __builtin_prefetch(values + (panel * KV_PAGE + j) * LINE);
-}
-
 static void forward_block(const struct forward_job *job, struct query_block *b)
 {
     const struct attention_input *in = &job->in;
@@ -187,7 +165,6 @@ static void forward_block(const struct forward_job *job, struct query_block *b)
         while (query_block_next_run(b, i, &run)) {
             CHECK(run.page < in->kv->n_pages);
             size_t offset = kv_page_offset(in->shape, run.page, b->kv_head);
-            if (run.end - run.begin <= RUN_SHORT) prefetch_next(b, in, i, &run);
             query_block_scores(b, in, in->kv->keys + offset, &run);
             (vector ? softmax_run_avx2 : softmax_run_portable)(state, b, sum, in->W, i, &run);
             weighted_sums(b, in, sum, in->kv->values + offset, i, &run);

@@ -208,7 +208,7 @@ static double reference_row(double *out, const struct pack *p, const size_t *row
 {
     size_t D = p->shape.head_width, kv_head = head / (p->shape.n_heads / p->shape.n_kv_heads);
     const float *q = p->q + row * p->ldq + head * D;
-    double max = -INFINITY, total = 0.0, *score = malloc(n * sizeof *score);
+    double max = -HUGE_VAL, total = 0.0, *score = malloc(n * sizeof *score);
     assert_non_null(score);
     for (size_t j = 0; j < n; j++) {
         const float *k = p->k + rows[j] * p->ldkv + kv_head * D;

@@ -35,7 +35,7 @@ static void a_row_follows_a_double_reference(void **state)
         for (size_t w = 0; w < 4; w++) {
             size_t n = counts[c];
             fill(n, widths[w]);
-            double max = -INFINITY, total = 0.0, entropy = 0.0;
+            double max = -HUGE_VAL, total = 0.0, entropy = 0.0;
             for (size_t i = 0; i < n; i++)
                 max = fmax(max, (double)logits[i]);
             for (size_t i = 0; i < n; i++)
