@@ -21,19 +21,21 @@
 struct init_options {
     const char *preset, *folder;
     uint64_t seed;
-    bool is_forced;
+    bool is_forced, is_config;
 };
 
 static void print_usage(FILE *out)
 {
     fputs("usage: argosy init --preset NAME [--seed N] [--force] DIR\n"
+          "       argosy init --preset NAME --config\n"
           "\n"
           "  --preset NAME  what to make:\n",
           out);
     for (size_t i = 0; i < n_presets; i++)
         fprintf(out, "                   %-10s %s\n", presets[i].name, presets[i].help);
     fputs("  --seed N       of the first weights (default 1)\n"
-          "  --force        replace a folder that is not empty\n",
+          "  --force        replace a folder that is not empty\n"
+          "  --config       only print the model's config.json\n",
           out);
 }
 
@@ -60,14 +62,18 @@ static int parse(int argc, char **argv, struct init_options *o, struct err *err)
                 return -1;
         } else if (strcmp(argv[i], "--force") == 0) {
             o->is_forced = true;
+        } else if (strcmp(argv[i], "--config") == 0) {
+            o->is_config = true;
         } else if (argv[i][0] == '-' || o->folder != NULL) {
             return err_set(err, ERR_USAGE, "unexpected argument %s; see --help", argv[i]);
         } else {
             o->folder = argv[i];
         }
     }
-    if (o->preset == NULL || o->folder == NULL || o->folder[0] == '\0')
-        return err_set(err, ERR_USAGE, "--preset and a folder are needed; see --help");
+    const bool has_folder = o->folder != NULL && o->folder[0] != '\0';
+    if (o->preset == NULL || has_folder == o->is_config)
+        return err_set(err, ERR_USAGE,
+                       "--preset and either a folder or --config are needed; see --help");
     return 0;
 }
 
@@ -129,6 +135,15 @@ static int make(const struct init_options *o, const struct preset *preset, struc
     return result;
 }
 
+static void print_config(const struct preset *preset)
+{
+    struct json_writer w;
+    json_writer_init(&w);
+    preset_config(preset, &w);
+    puts(w.bytes);
+    free(w.bytes);
+}
+
 int init_verb(int argc, char **argv)
 {
     struct init_options options = {.seed = 1};
@@ -143,6 +158,10 @@ int init_verb(int argc, char **argv)
     if (result == 0 && preset == NULL)
         result =
             err_set(&err, ERR_USAGE, "--preset: no preset '%.60s'; see --help", options.preset);
+    if (result == 0 && options.is_config) {
+        print_config(preset);
+        return 0;
+    }
     if (result == 0) result = make(&options, preset, &err);
     if (result == 0) {
         log_line(LOG_INFO, "made folder=%s preset=%s seed=%llu", options.folder, preset->name,

@@ -246,11 +246,24 @@ static int write_text(const char *folder, const char *name, struct json_writer *
     return result;
 }
 
-static int write_config(const struct shape *s, const char *folder, struct err *err)
+static struct shape shape_of(const struct preset *p)
+{
+    struct shape shape = p->shape;
+    if (shape.vocab_size == 0) shape.vocab_size = (uint32_t)p->n_words;
+    return shape;
+}
+
+void preset_config(const struct preset *p, struct json_writer *out)
+{
+    const struct shape shape = shape_of(p);
+    shape_write_config(&shape, UINT32_MAX, EOS_ID, PAD_ID, out);
+}
+
+static int write_config(const struct preset *p, const char *folder, struct err *err)
 {
     struct json_writer w;
     json_writer_init(&w);
-    shape_write_config(s, UINT32_MAX, EOS_ID, PAD_ID, &w);
+    preset_config(p, &w);
     return write_text(folder, "config.json", &w, err);
 }
 
@@ -311,9 +324,8 @@ static int write_generation(const char *folder, struct err *err)
 
 int preset_write(const struct preset *p, uint64_t seed, const char *folder, struct err *err)
 {
-    struct shape shape = p->shape;
-    if (shape.vocab_size == 0) shape.vocab_size = (uint32_t)p->n_words;
-    if (write_config(&shape, folder, err) != 0 || write_tokenizer(p, &shape, folder, err) != 0 ||
+    const struct shape shape = shape_of(p);
+    if (write_config(p, folder, err) != 0 || write_tokenizer(p, &shape, folder, err) != 0 ||
         write_generation(folder, err) != 0)
         return -1;
     return write_weights(p, &shape, seed, folder, err);

@@ -11,6 +11,7 @@
 
 #include "actor/tokenizer_words.h"
 #include "common/base/err.h"
+#include "common/base/json.h"
 #include "common/model/shape.h"
 
 struct preset {
@@ -33,5 +34,6 @@ const struct preset *preset_find(const char *name); // NULL: no such
 // Fills `folder`, which exists: config.json, tokenizer.json,
 // tokenizer_config.json, generation_config.json, model.safetensors.
 int preset_write(const struct preset *p, uint64_t seed, const char *folder, struct err *err);
+void preset_config(const struct preset *p, struct json_writer *out); // config.json alone
 
 #endif

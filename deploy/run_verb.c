@@ -1,5 +1,6 @@
 #include "deploy/run_verb.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,13 +256,93 @@ static int run_all(struct run *r, struct err *err)
     return 0;
 }
 
-static int dry_run(const struct run *r, struct err *err)
+// --- the dry run -----------------------------------------------------------------
+
+// The stage whose model stage i starts from, itself if it takes no other's.
+static size_t first_stage(const struct run *r, size_t i)
 {
-    char *text;
-    if (ask_learner(r, "--dry-run", &text, err) != 0) return -1;
-    fputs(text, stdout);
-    free(text);
+    for (size_t hops = 0; hops < r->n_stages; hops++) {
+        const struct json model = json_member(stage_of(r, i), "model");
+        const char *path = json_to_string(json_member(model, "path"), NULL);
+        size_t from = 0;
+        if (path == NULL || strncmp(path, STAGE_PREFIX, strlen(STAGE_PREFIX)) != 0) return i;
+        while (from < r->n_stages && strcmp(stage_name(r, from), path + strlen(STAGE_PREFIX)) != 0)
+            from++;
+        if (from == r->n_stages) return i;
+        i = from;
+    }
+    return i;
+}
+
+// Writes the config.json that a preset's model would have.
+static int preview_preset(const char *preset, const char *folder, struct err *err)
+{
+    char program[PATH_BYTES], path[PATH_BYTES], *config;
+    if (process_sibling(program, sizeof program, "argosy-actor", err) != 0 ||
+        file_make_folders(folder, err) != 0 ||
+        file_join(path, sizeof path, folder, "config.json", err) != 0)
+        return -1;
+    const char *argv[] = {program, "init", "--preset", preset, "--config", NULL};
+    if (process_capture(argv, NULL, INIT_MS, RESOLVE_BYTES, &config, err) != 0)
+        return err_prefix(err, "the shape of preset %s", preset);
+    const int status = file_write_atomic(path, config, strlen(config), err);
+    free(config);
+    return status;
+}
+
+// Overrides that let every stage's memory be known before any model is there.
+static int preview_models(struct run *r, const char *scratch, char (*overrides)[2 * PATH_BYTES],
+                          struct err *err)
+{
+    for (size_t i = 0; i < r->n_stages; i++) {
+        const struct json model = json_member(stage_of(r, first_stage(r, i)), "model");
+        const char *path = json_to_string(json_member(model, "path"), NULL);
+        const char *preset = json_to_string(json_member(model, "preset"), NULL);
+        char folder[PATH_BYTES];
+        snprintf(folder, sizeof folder, "%s", path != NULL ? path : "");
+        if (folder[0] == '\0' && preset != NULL &&
+            (file_join(folder, sizeof folder, scratch, preset, err) != 0 ||
+             preview_preset(preset, folder, err) != 0))
+            return -1;
+        if (r->n_overrides + 1 >= OVERRIDES_MAX)
+            return err_set(err, ERR_USAGE, "more than %d overrides", OVERRIDES_MAX - 2);
+        snprintf(overrides[i], sizeof overrides[i], "stages.%s.model.path=%s", stage_name(r, i),
+                 folder);
+        r->overrides[r->n_overrides++] = overrides[i];
+    }
     return 0;
+}
+
+// The recipe as it stands, then the memory with every model's shape known.
+static int print_preview(struct run *r, const char *scratch, struct err *err)
+{
+    static char overrides[STAGES_MAX][2 * PATH_BYTES];
+    char *recipe = NULL, *text = NULL;
+    int status = ask_learner(r, "--resolve", &recipe, err);
+    if (status == 0) status = preview_models(r, scratch, overrides, err);
+    if (status == 0) status = ask_learner(r, "--dry-run", &text, err);
+    if (status == 0) {
+        const char *memory = strchr(text, '\n');
+        fputs(recipe, stdout);
+        if (memory != NULL) fputs(memory + 1, stdout);
+    }
+    free(recipe);
+    free(text);
+    return status;
+}
+
+static int dry_run(struct run *r, struct err *err)
+{
+    const char *parent = getenv("TMPDIR");
+    char scratch[PATH_BYTES];
+    struct err ignored;
+    if (resolve(r, err) != 0) return -1;
+    snprintf(scratch, sizeof scratch, "%s/argosy-dry-run.XXXXXX", parent != NULL ? parent : "/tmp");
+    if (mkdtemp(scratch) == NULL)
+        return err_set(err, ERR_IO, "make %s: %s", scratch, strerror(errno));
+    const int status = print_preview(r, scratch, err);
+    (void)file_remove_tree(scratch, &ignored);
+    return status;
 }
 
 int run_verb(int argc, char **argv)
