@@ -84,7 +84,7 @@ expect_true "argosy plot made no PNG" is_png "$work/rl.png"
     fail "--dry-run ended with status $?: $(cat "$work/dry.err")"
 expect_text "an override in the resolved recipe" "$work/dry.out" '0.125'
 expect_text "a default in the resolved recipe" "$work/dry.out" 'max_actor_ckpt_to_keep'
-grep -qiE 'MiB|GiB|bytes' "$work/dry.out" || fail "--dry-run says nothing of memory: $(tail -n 5 "$work/dry.out")"
+expect "stages whose memory --dry-run prints" 2 "$(grep -cE 'in all +[0-9.]+ MiB' "$work/dry.out")"
 [ ! -e "$work/dry" ] || fail "--dry-run made $work/dry"
 
 "$bin/argosy" init --preset tiny --seed 3 "$work/three" 2>/dev/null || fail "argosy init ended with status $?"
