@@ -227,7 +227,8 @@ static int run(struct server *v, const volatile sig_atomic_t *stop, struct err *
         if (turn(v, err) != 0) return -1;
     }
     if (v->is_refused) return err_set(err, ERR_MISMATCH, "refused by the learner: %s", v->reason);
-    log_line(LOG_INFO, "over reason=\"%s\"", v->reason);
+    log_line(LOG_INFO, "over results=%" PRIu64 " reason=\"%s\"", client_status(v->client).n_acked,
+             v->reason);
     return 0;
 }
 
