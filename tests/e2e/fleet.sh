@@ -14,13 +14,19 @@ expect_not "weights after the stage" "$(weights_of "$work/base")" "$want"
 # --- three actors, each with too few slots for the whole rollout ----------------------------------
 learner three-learner "$work/three" rl 1 "model.path=$base" "${long[@]}"
 of_learner=$pid
-for i in 1 2 3; do actor "three-$i" "$work/three" --slots 8; done
+pids=()
+for i in 1 2 3; do
+    actor "three-$i" "$work/three" --slots 8
+    pids+=("$pid")
+done
 ended "$of_learner" 60 three-learner
 expect "status with three actors" 0 "$status"
 expect "weights with three actors" "$want" "$(weights_of "$work/three")"
 balanced "$work/three"
 for i in 1 2 3; do
-    expect_text "actor $i of three had work" "$work/three-learner.log" "actor three-$i ready"
+    ended "${pids[$((i - 1))]}" 10 "three-$i"
+    expect "status of actor $i of three" 0 "$status"
+    expect_text "the work of actor $i of three" "$work/three-$i.log" 'over results=[1-9]'
 done
 
 # --- one killed with a lease in hand, another joins ---------------------------------------------------

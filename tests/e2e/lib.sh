@@ -21,12 +21,13 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader,tcp OMPI_MCA_btl_vader_single_copy_mechanism=none
 # After a rank that ended with another status than 0, mpirun sleeps twice this long.
 export OMPI_MCA_odls_base_sigkill_timeout=0
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}
 patience=1 # times every deadline
 case $build in
 *address* | *thread* | *debug*)
     patience=5
     # Open MPI never frees some of what it takes.
-    export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
     ;;
 esac
 
@@ -90,7 +91,8 @@ learner() { # NAME RUN STAGE RANKS [key=value ...]
 actor() { # NAME RUN [option ...]
     local name=$1 run=$2
     shift 2
-    start "$name" "$bin/argosy-actor" --run "$run" --name "$name" --threads 1 "$@"
+    # No Open MPI in it: what it does not free is its own fault.
+    ASAN_OPTIONS=${ASAN_OPTIONS//detect_leaks=0/detect_leaks=1} start "$name" "$bin/argosy-actor" --run "$run" --name "$name" --threads 1 "$@"
 }
 
 signal_all() { # SIGNAL NAME: to every process started under that name

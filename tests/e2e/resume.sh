@@ -69,6 +69,24 @@ run_and_signal "$run" rl 2 KILL "$base" "${steps[@]}"
 stage "$run" rl 1 1 "$base" "${steps[@]}"
 expect "weights after a kill before the first checkpoint" "$want" "$(weights_of "$run")"
 
+# --- an actor that outlives its learner: it finds the next one by itself ----------------------------------
+run=$work/outlived
+learner first-learner "$run" rl 1 "model.path=$base" "${steps[@]}" trainer.save_freq=2
+first=$pid
+actor survivor "$run"
+survivor=$pid
+wait_for 60 "three steps in $run" has_steps "$run" 3
+signal_all KILL first-learner
+ended "$first" 30 first-learner
+[ ! -e "$run/result.json" ] || fail "$run was over before its learner could be killed"
+learner second-learner "$run" rl 1 "model.path=$base" "${steps[@]}" trainer.save_freq=2
+ended "$pid" 60 second-learner
+expect "status of the second learner" 0 "$status"
+ended "$survivor" 10 survivor
+expect "status of the actor that outlived a learner" 0 "$status"
+balanced "$run"
+expect "weights after an actor outlived its learner" "$want" "$(weights_of "$run")"
+
 # --- pre-training, and on another number of ranks -------------------------------------------------------
 run=$work/base2
 run_and_signal "$run" base 9 USR1 "$work/start"
