@@ -233,6 +233,7 @@ void gemm(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const
     size_t n_tasks = flops / TASK_FLOPS + 1;
     size_t most = TASKS_PER_THREAD * pool_thread_count(pool);
     if (n_tasks > most) n_tasks = most;
+    if (pool_thread_count(pool) == 1) n_tasks = 1;
     job.n_groups = ceil_div(n_tasks, n_row_blocks);
     if (job.n_groups > job.n_panels) job.n_groups = job.n_panels;
     pool_for(pool, job.n_groups * n_row_blocks, gemm_task, &job);
