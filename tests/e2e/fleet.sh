@@ -38,13 +38,15 @@ wait_for 30 "the first actor's first step" has_steps "$work/killed" 1
 # Stopped, it is the only actor there is: once nothing of it is under way any more,
 # a lease in flight is one that it holds.
 flight() { "$bin/argosy" ledger "$work/killed" --json 2>/dev/null; }
-is_at_rest() {
-    local now=$before
-    before=$(flight)
-    [ -n "$before" ] && [ "$now" = "$before" ]
+is_at_rest() { # four looks in a row see the same
+    local now
+    now=$(flight)
+    [ -n "$now" ] && [ "$now" = "$before" ] && rest=$((rest + 1)) || rest=0
+    before=$now
+    [ "$rest" -ge 3 ]
 }
 stop_with_lease() {
-    local before=""
+    local before="" rest=0
     kill -STOP "$victim"
     wait_for 10 "nothing changes while the only actor is stopped" is_at_rest
     echo "$before" >"$work/flight.json"

@@ -22,17 +22,20 @@ expect "whether later steps see the difference of a version" true \
     "$(rows "$metrics" 'any(r["rollout_corr/max_abs_diff"] > 0 for r in rows[1:])')"
 expect "samples trained" $((40 * 8 * 8)) "$(json "$work/ledger.json" 'd["samples"]["trained"]')"
 
+# Stopped while it waits for samples, which the weights before the newest draw: the
+# actor, with one group in hand at a time, goes first.
 run=$work/stopped
-learner stopped-learner "$run" rl 1 "model.path=$base" "${off[@]}"
-of_learner=$pid
-actor stopped-actor "$run"
-of_actor=$pid
-wait_for 60 "two steps" has_steps "$run" 2
-kill -STOP "$of_actor"
-kill -USR1 "$of_learner"
-ended "$of_learner" 30 stopped-learner
-end "$of_actor"
-[ ! -e "$run/result.json" ] || fail "the run was over before it could be stopped"
+for wanted in 2 10 18; do
+    learner stopped-learner "$run" rl 1 "model.path=$base" "${off[@]}"
+    of_learner=$pid
+    actor stopped-actor "$run" --slots 8
+    of_actor=$pid
+    wait_for 60 "$wanted steps" has_steps "$run" "$wanted"
+    end "$of_actor"
+    kill -USR1 "$of_learner"
+    ended "$of_learner" 30 stopped-learner
+    expect "status of a learner that was stopped" 75 "$status"
+done
 stage "$run" rl 1 1 "$base" "${off[@]}"
 expect "weights of a run that was stopped" "$(weights_of "$work/off")" "$(weights_of "$run")"
 expect "steps of a run that was stopped" 40 "$(rows "$run/metrics.jsonl" 'len(rows)')"
