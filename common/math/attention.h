@@ -60,8 +60,8 @@ void attention_forward(float *out, float *logsumexp, const float *q, size_t ldq,
                        const struct span *spans, size_t n_spans, struct pool *pool);
 
 // Writes dq (rows lddq apart) and adds to the pages of dkv (same layout as kv;
-// the caller zeroes them).  Spans that share pages stand next to each other;
-// sums into a shared page run in span order.
+// the caller zeroes them).  Spans that share pages stand next to each other and
+// share their first; sums into a shared page run in span order.
 void attention_backward(float *dq, size_t lddq, const struct kv_layer *dkv, const float *dout,
                         const float *out, const float *logsumexp, const float *q, size_t ldq,
                         const struct kv_layer *kv, const struct attention_shape *shape,

@@ -7,7 +7,8 @@
  * row's result depends on nothing but that row and W: not on M, on neighbours,
  * on threads.
  *
- * W is kept packed in panels of GEMM_PANEL outputs, (N/16, K, 16), zero-padded.
+ * W is kept packed in panels of GEMM_PANEL outputs, (N/16, K, 16), zero-padded;
+ * bf16 panels hold the 16 in an order of their own (product.h).
  */
 #ifndef ARGOSY_COMMON_MATH_GEMM_H
 #define ARGOSY_COMMON_MATH_GEMM_H
