@@ -27,7 +27,7 @@ static void describe(char *out, size_t room, struct json line)
         const char *key, *name;
         int decimals;
     } columns[] = {{"reward", "reward", 3},  {"accuracy", "acc", 3},
-                   {"loss", "loss", 4},      {"response_length", "length", 1},
+                   {"nll", "nll", 4},        {"response_length", "length", 1},
                    {"tokens_s", "tok/s", 0}, {"actors", "actors", 0},
                    {"eta_s", "eta s", 0}};
     size_t n = 0;
