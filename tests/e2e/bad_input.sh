@@ -98,7 +98,7 @@ of_stage=rl learner_refuses 2 "prompts and responses beyond the context" "model.
 bad_model words
 "$bin/argosy" init --preset s15 "$work/s15" 2>/dev/null || fail "argosy init --preset s15"
 cp "$work/s15/tokenizer.json" "$model/tokenizer.json"
-learner words "$work/words-run" base 1 "model.path=$model" trainer.rollout_timeout_s=5
+learner words "$work/words-run" base 1 "model.path=$model" trainer.rollout_timeout_s=2
 of_learner=$pid
 refuses 1 "a tokenizer with more words than the model" "$bin/argosy-actor" --run "$work/words-run" -- 'tokenizer' '4095' '54'
 ended "$of_learner" 30 words
@@ -184,8 +184,7 @@ full_disk() { # NAME KIB REGEX key=value...: the status and the words of a stage
     expect "status with $name" 1 "$status"
     expect_text "what is said of $name" "$work/$name-learner.log" "$regex" 'No space left'
     nothing_half_written "$disk/run"
-    kill -TERM "$on_actor" 2>/dev/null
-    ended "$on_actor" 15 "$name-actor"
+    end "$on_actor"
 }
 full_disk full-journal 160 'journal'
 full_disk full-checkpoint 400 'checkpoint|global_step' trainer.save_freq=3
