@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/base/arena.h"
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/log.h"
@@ -114,63 +113,6 @@ static void test_a_failed_check_names_its_place_and_aborts(void **state)
     assert_non_null(strstr(said, "check failed: 1 + 1 == 3"));
 }
 
-// --- arena -------------------------------------------------------------------------------------
-
-static void test_an_arena_hands_out_zeroed_aligned_blocks_apart(void **state)
-{
-    (void)state;
-    struct arena a;
-    arena_init(&a, 1000);
-    unsigned char *first = arena_take(&a, 3, 5);
-    unsigned char *second = arena_take(&a, 1, 1);
-    assert_int_equal((uintptr_t)first % ARENA_ALIGN, 0);
-    assert_int_equal((uintptr_t)second % ARENA_ALIGN, 0);
-    assert_true(second >= first + 15);
-    for (int i = 0; i < 15; i++) {
-        assert_int_equal(first[i], 0);
-    }
-    arena_fini(&a);
-}
-
-static void test_a_reset_arena_gives_the_same_place_zeroed_again(void **state)
-{
-    (void)state;
-    struct arena a;
-    arena_init(&a, 4096);
-    size_t mark = arena_mark(&a);
-    unsigned char *first = arena_take(&a, 100, 1);
-    memset(first, 7, 100);
-    arena_reset(&a, mark);
-    unsigned char *again = arena_take(&a, 10, 1);
-    assert_ptr_equal(first, again);
-    assert_int_equal(again[9], 0);
-    assert_int_equal(a.used_bytes_peak, 128);
-    arena_fini(&a);
-}
-
-static void overfill(void *context)
-{
-    arena_take(context, 2, 64);
-}
-
-static void overflow(void *context)
-{
-    arena_take(context, SIZE_MAX / 2, 4);
-}
-
-static void test_an_arena_that_is_full_or_asked_for_too_much_aborts(void **state)
-{
-    (void)state;
-    struct arena a;
-    char said[4096];
-    arena_init(&a, 128);
-    arena_take(&a, 1, 64);
-    arena_take(&a, 1, 64); // exactly full is fine
-    assert_true(WIFSIGNALED(run_child(overfill, &a, said, sizeof said)));
-    assert_true(WIFSIGNALED(run_child(overflow, &a, said, sizeof said)));
-    arena_fini(&a);
-}
-
 // --- clock and log -----------------------------------------------------------------------------
 
 static void test_the_clock_never_goes_back(void **state)
@@ -244,9 +186,6 @@ int main(void)
         cmocka_unit_test(test_a_text_too_long_is_cut_and_terminated),
         cmocka_unit_test(test_only_a_usage_error_ends_with_status_2),
         cmocka_unit_test(test_a_failed_check_names_its_place_and_aborts),
-        cmocka_unit_test(test_an_arena_hands_out_zeroed_aligned_blocks_apart),
-        cmocka_unit_test(test_a_reset_arena_gives_the_same_place_zeroed_again),
-        cmocka_unit_test(test_an_arena_that_is_full_or_asked_for_too_much_aborts),
         cmocka_unit_test(test_the_clock_never_goes_back),
         cmocka_unit_test(test_a_log_line_has_time_level_and_origin_and_is_one_line),
         cmocka_unit_test(test_a_log_line_too_long_is_cut_and_still_ends),
