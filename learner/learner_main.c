@@ -81,6 +81,7 @@ static int pin_blas(const struct options *o, char **argv, struct err *err)
     const char *core = getenv("OPENBLAS_CORETYPE");
     const char *threads = getenv("OPENBLAS_NUM_THREADS");
     const bool wants_core = o->numerics == NUMERICS_PORTABLE;
+    char self[4096];
 
     if (threads != NULL && strcmp(threads, "1") == 0 &&
         (!wants_core || (core != NULL && strcmp(core, PORTABLE_CORE) == 0))) {
@@ -88,7 +89,11 @@ static int pin_blas(const struct options *o, char **argv, struct err *err)
     }
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
     if (wants_core) setenv("OPENBLAS_CORETYPE", PORTABLE_CORE, 1);
-    execv("/proc/self/exe", argv);
+    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = '\0'; // by this name ps shows it
+        execv(self, argv);
+    }
     return err_set(err, ERR_IO, "start again with OpenBLAS pinned: %s", strerror(errno));
 }
 
