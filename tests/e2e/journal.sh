@@ -53,8 +53,11 @@ printf "\\x$(printf %x $((byte ^ 1)))" |
     dd of="$work/flipped/journal/$segment" bs=1 seek="$at" conv=notrunc status=none
 found "a byte was changed at $at of $size" "$work/flipped" "$segment.*byte"
 
-# 2 ISSUED, 3 RESULT, 5 TRAINED: each removed so that checksums and numbers fit.
-"$tools/journal_tool" without "$work/rl/journal" "$work/same/journal" 7 999 2>/dev/null
+# 2 ISSUED, 3 RESULT, 5 TRAINED.  A record that is simply gone leaves a gap:
+"$tools/journal_tool" cut "$work/rl/journal" "$work/gap/journal" 5 3 || fail "journal_tool cut"
+found "a TRAINED record was cut out" "$work/gap" "$segment.*a record is missing"
+
+# Removed so that checksums and numbers fit, the rest no longer adds up.
 for what in "2 3 lease" "3 100 samples"; do
     read -r type number regex <<<"$what"
     "$tools/journal_tool" without "$work/rl/journal" "$work/without$type/journal" "$type" "$number" ||

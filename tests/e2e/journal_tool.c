@@ -7,6 +7,7 @@
  *   journal_tool without FOLDER OUT T N   a copy without the N-th record of type T
  *                                         (from 1), in one segment, its sequences and
  *                                         checksums as if that had never been
+ *   journal_tool cut FOLDER OUT T N       the same, the others' bytes left as they are
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -132,7 +133,7 @@ static void copy_record(struct wire_buffer *out, const struct journal_record *re
 }
 
 static int without(struct journal_reader *reader, const char *folder, uint32_t type, uint64_t which,
-                   struct err *err)
+                   bool is_renumbered, struct err *err)
 {
     struct wire_buffer out;
     struct journal_record record;
@@ -144,7 +145,8 @@ static int without(struct journal_reader *reader, const char *folder, uint32_t t
         if (sequence == 1 && out.size_bytes == 0)
             journal_encode_segment(&out, journal_position(reader).run, 1, 1);
         if (record.type == type && ++seen == which) continue;
-        copy_record(&out, &record, sequence++);
+        copy_record(&out, &record, is_renumbered ? sequence : record.sequence);
+        sequence++;
     }
     int status = got;
     if (status == 0 && seen < which)
@@ -162,16 +164,17 @@ int main(int argc, char **argv)
     struct err err;
     int status = -1;
     const bool is_count = argc == 3 && strcmp(argv[1], "count") == 0;
-    const bool is_without = argc == 6 && strcmp(argv[1], "without") == 0;
+    const bool is_cut = argc == 6 && strcmp(argv[1], "cut") == 0;
+    const bool is_without = is_cut || (argc == 6 && strcmp(argv[1], "without") == 0);
     if (!is_count && !is_without) {
-        fputs("usage: journal_tool count FOLDER | without FOLDER OUT TYPE N\n", stderr);
+        fputs("usage: journal_tool count FOLDER | (without | cut) FOLDER OUT TYPE N\n", stderr);
         return 2;
     }
     struct journal_reader *reader = journal_open(argv[2], &err);
     if (reader != NULL && is_count) status = count(reader, &err);
     if (reader != NULL && is_without)
         status = without(reader, argv[3], (uint32_t)strtoul(argv[4], NULL, 10),
-                         strtoull(argv[5], NULL, 10), &err);
+                         strtoull(argv[5], NULL, 10), !is_cut, &err);
     journal_close(reader);
     if (status == 0) return 0;
     fprintf(stderr, "journal_tool: %s\n", err.text);
