@@ -484,6 +484,16 @@ void client_progress(struct client *c, uint64_t lease, uint64_t n_tokens)
     if (*link != NULL) (*link)->n_tokens = n_tokens;
 }
 
+void client_return(struct client *c, uint64_t lease, const char *reason)
+{
+    struct held_lease **link = find_lease(c, lease);
+    struct message m = {.type = MESSAGE_RETURN, .lease_list = {.n = 1, .leases = {lease}}};
+    if (*link == NULL) return;
+    m.lease_list.reason = (struct text){reason, (uint32_t)strlen(reason)};
+    drop_lease(c, link);
+    if (c->phase == PHASE_WORKING) say(c, &m);
+}
+
 void client_return_all(struct client *c, uint64_t now_ms, const char *reason)
 {
     (void)now_ms;

@@ -77,7 +77,9 @@ void client_applied(struct client *c, uint64_t version);
 void client_progress(struct client *c, uint64_t lease, uint64_t n_tokens);
 // A finished sample (copied).  When the lease's last sample is in, the lease is done.
 void client_submit(struct client *c, uint64_t now_ms, const struct result *result);
-// Leases given back unfinished (SIGTERM).
+// A lease given back untouched: another actor, or this one later, can do it.
+void client_return(struct client *c, uint64_t lease, const char *reason);
+// All leases given back unfinished (SIGTERM); no further one is asked for.
 void client_return_all(struct client *c, uint64_t now_ms, const char *reason);
 bool client_is_drained(const struct client *c); // nothing un-acknowledged is held
 

@@ -121,16 +121,12 @@ static void take_feed(const struct lease *lease, const struct workload *workload
     }
 }
 
-static int start_generation(struct jobs *j, const struct lease *lease, uint64_t held_version,
+static int start_generation(struct jobs *j, const struct lease *lease,
                             const struct workload *workload, struct rollout *rollout,
                             struct err *err)
 {
     if (lease->kind != LEASE_GENERATE && lease->kind != LEASE_EVAL)
         return err_set(err, ERR_USAGE, "lease kind %u is not served by this actor", lease->kind);
-    if (lease->weights_version != held_version)
-        return err_set(err, ERR_MISMATCH, "lease wants weights %llu, this actor holds %llu",
-                       (unsigned long long)lease->weights_version,
-                       (unsigned long long)held_version);
     struct prompt prompt;
     if (workload_prompt(workload, (enum lease_kind)lease->kind, lease->prompt_first, &prompt,
                         err) != 0)
@@ -163,7 +159,10 @@ void jobs_take(struct jobs *j, const struct lease *lease, uint64_t held_version,
     struct err err;
     if (lease->kind == LEASE_FEED) {
         take_feed(lease, workload, client, now_ms);
-    } else if (start_generation(j, lease, held_version, workload, rollout, &err) != 0) {
+    } else if (lease->weights_version != held_version) {
+        // It was on its way while the weights were swapped: the next CREDIT says so.
+        client_return(client, lease->id, "other weights are held here");
+    } else if (start_generation(j, lease, workload, rollout, &err) != 0) {
         for (uint32_t i = 0; i < lease->n_prompts; i++)
             submit_failure(lease, lease->prompt_first + i, &err, client, now_ms);
     }
