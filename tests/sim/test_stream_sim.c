@@ -31,6 +31,7 @@
 #include "common/base/rng.h"
 #include "learner/ledger.h"
 #include "learner/stream.h"
+#include "tests/sim/sim_network.h"
 
 #define ACTORS 3
 #define STEPS 5
@@ -47,14 +48,6 @@
 
 enum mode { MODE_SYNC_RUN, MODE_OFF_RUN, MODE_FEED_RUN, N_MODES };
 
-struct packet {
-    uint64_t due_ms, order; // order breaks ties
-    uint64_t conn;
-    int actor; // the end that is an actor
-    bool to_learner;
-    struct frames frames; // into the bytes that follow
-};
-
 struct job {
     struct lease lease;
     uint32_t n_done; // results submitted
@@ -64,7 +57,6 @@ struct actor_sim {
     struct client *client; // NULL: crashed
     uint64_t conn;         // number of its connection; 0: none
     uint64_t back_ms;      // when it starts again, or dials again
-    uint64_t last_due[2];  // of its packets, by direction
     struct job jobs[JOBS_MAX];
     size_t n_jobs;
     uint64_t version, waiting_version;
@@ -78,14 +70,13 @@ struct key {
 
 struct world {
     struct rng_stream rng;
-    uint64_t seed, now_ms, n_conns, n_packets_sent, n_sessions;
+    uint64_t seed, now_ms, n_conns, n_sessions;
     enum mode mode;
     bool acks_early; // the planted bug: tells the stream "synced" before it is
     char failure[256];
     uint64_t trace;
 
-    struct packet **packets;
-    size_t n_packets, packets_capacity;
+    struct sim_network network;
     struct actor_sim actors[ACTORS];
 
     struct stream *stream; // NULL: crashed
@@ -166,27 +157,10 @@ static unsigned char weight_byte(uint64_t version, size_t i)
 
 // --- the network ------------------------------------------------------------------
 
-static struct packet *packet_create(const struct frames *frames)
-{
-    size_t size = 0;
-    for (uint32_t i = 0; i < frames->n; i++)
-        size += (frames->frame[i].size_bytes + 7) & ~(size_t)7;
-    struct packet *p = calloc(1, sizeof *p + size);
-    assert_non_null(p);
-    unsigned char *at = (unsigned char *)(p + 1);
-    p->frames.n = frames->n;
-    for (uint32_t i = 0; i < frames->n; i++) {
-        const size_t n = frames->frame[i].size_bytes;
-        if (n != 0) memcpy(at, frames->frame[i].bytes, n);
-        p->frames.frame[i] = (struct frame){at, n};
-        at += (n + 7) & ~(size_t)7;
-    }
-    return p;
-}
-
 static void transmit(struct world *w, int actor, bool to_learner, const struct frames *frames)
 {
-    struct actor_sim *a = &w->actors[actor];
+    const struct packet head = {
+        .conn = w->actors[actor].conn, .actor = actor, .to_learner = to_learner};
     if (strikes(w, 20)) {
         w->n_lost++;
         return;
@@ -194,47 +168,16 @@ static void transmit(struct world *w, int actor, bool to_learner, const struct f
     const int copies = strikes(w, 15) ? 2 : 1;
     w->n_repeated += copies == 2;
     for (int i = 0; i < copies; i++) {
-        struct packet *p = packet_create(frames);
         const bool overtakes = strikes(w, 10);
-        p->due_ms = w->now_ms + 1 + below(w, is_faulty(w) ? 300 : 20);
-        if (!overtakes && p->due_ms < a->last_due[to_learner]) p->due_ms = a->last_due[to_learner];
-        if (!overtakes) a->last_due[to_learner] = p->due_ms;
-        p->order = w->n_packets_sent++;
-        p->conn = a->conn;
-        p->actor = actor;
-        p->to_learner = to_learner;
-        if (w->n_packets == w->packets_capacity) {
-            w->packets_capacity = 2 * w->packets_capacity + 64;
-            w->packets = realloc(w->packets, w->packets_capacity * sizeof(struct packet *));
-            assert_non_null(w->packets);
-        }
-        w->packets[w->n_packets++] = p;
+        const uint64_t due_ms = w->now_ms + 1 + below(w, is_faulty(w) ? 300 : 20);
+        sim_network_send(&w->network, &head, due_ms, overtakes, frames);
     }
-}
-
-static bool is_before(const struct packet *a, const struct packet *b)
-{
-    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->order < b->order;
-}
-
-// The next packet due, taken out of the network; NULL: none.
-static struct packet *take_due(struct world *w)
-{
-    size_t best = SIZE_MAX;
-    for (size_t i = 0; i < w->n_packets; i++)
-        if (w->packets[i]->due_ms <= w->now_ms &&
-            (best == SIZE_MAX || is_before(w->packets[i], w->packets[best])))
-            best = i;
-    if (best == SIZE_MAX) return NULL;
-    struct packet *p = w->packets[best];
-    w->packets[best] = w->packets[--w->n_packets];
-    return p;
 }
 
 static void deliver_due(struct world *w)
 {
     struct packet *p;
-    while ((p = take_due(w)) != NULL) {
+    while ((p = sim_network_take(&w->network, w->now_ms)) != NULL) {
         struct actor_sim *a = &w->actors[p->actor];
         w->trace = (w->trace ^ (p->order * 2 + p->to_learner)) * UINT64_C(0x100000001b3);
         if (p->conn != 0 && p->conn == a->conn) { // else its connection is gone
@@ -363,7 +306,7 @@ static void actor_turn(struct world *w, int index)
     }
     if (a->conn == 0 && w->stream != NULL && w->now_ms >= a->back_ms) {
         a->conn = ++w->n_conns;
-        a->last_due[0] = a->last_due[1] = 0;
+        sim_network_connect(&w->network, index);
         client_connected(a->client, w->now_ms);
     }
     if (a->has_waiting && a->n_jobs == 0) {
@@ -772,9 +715,7 @@ static void end_world(struct world *w)
     stream_destroy(w->stream);
     for (int i = 0; i < ACTORS; i++)
         client_destroy(w->actors[i].client);
-    for (size_t i = 0; i < w->n_packets; i++)
-        free(w->packets[i]);
-    free(w->packets);
+    sim_network_fini(&w->network);
     wire_buffer_fini(&w->journal);
     wire_buffer_fini(&w->limbo);
 }
