@@ -19,13 +19,15 @@
 #define ACTOR_GRACE_MS 7000u    // to give leases back
 #define RESTARTS_MAX 100        // of one actor, then the run goes on without it
 #define RESTART_PAUSE_MS 500u
+#define QUICK_END_MS 5000u // an actor that ends by itself sooner than this, so often in a
+#define QUICK_ENDS_MAX 3   // row, will not do better the next time
 
 struct fleet_actor {
     struct process process;
     char log_path[PATH_BYTES];
     char name[16];
-    uint32_t n_starts;
-    uint64_t next_start_ms;
+    uint32_t n_starts, n_quick_ends;
+    uint64_t started_ms, next_start_ms;
 };
 
 struct stage {
@@ -100,28 +102,11 @@ static int start_actor(struct stage *s, struct fleet_actor *actor, struct err *e
     add(&a, "--slots");
     add_number(&a, s->plan->actor_slots);
     actor->n_starts++;
+    actor->started_ms = clock_now_ms();
     return process_start(&actor->process, a.argv, actor->log_path, false, err);
 }
 
-static void tend_actors(struct stage *s, uint64_t now_ms)
-{
-    for (uint32_t i = 0; i < s->plan->n_actors; i++) {
-        struct fleet_actor *a = &s->actors[i];
-        int status = 0;
-        if (a->process.pid != 0 && process_has_ended(&a->process, &status)) {
-            a->next_start_ms = status == 0 ? UINT64_MAX : now_ms + RESTART_PAUSE_MS;
-            log_line(status == 0 ? LOG_INFO : LOG_WARN, "actor %s ended status=%d log=%s", a->name,
-                     status, a->log_path);
-        }
-        if (a->process.pid != 0 || !s->plan->restart_actors || now_ms < a->next_start_ms ||
-            a->n_starts > RESTARTS_MAX)
-            continue;
-        struct err err;
-        if (start_actor(s, a, &err) != 0) log_line(LOG_ERROR, "actor %s: %s", a->name, err.text);
-    }
-}
-
-// The last line with " E " in the learner's log: why it ended.
+// The last line with " E " in a program's log: why it ended.
 static void last_error(const char *path, char *out, size_t out_bytes)
 {
     struct err err;
@@ -137,6 +122,42 @@ static void last_error(const char *path, char *out, size_t out_bytes)
         snprintf(out, out_bytes, "%.*s (log: %.200s)", (int)n, found, path);
     }
     free(text);
+}
+
+// An actor that cannot work here (a tokenizer that does not fit, say) says why in
+// its log; starting it for ever would leave the learner to time out.
+static int check_actors(const struct stage *s, struct err *err)
+{
+    for (uint32_t i = 0; i < s->plan->n_actors; i++) {
+        const struct fleet_actor *a = &s->actors[i];
+        char reason[400];
+        if (a->n_quick_ends < QUICK_ENDS_MAX) continue;
+        last_error(a->log_path, reason, sizeof reason);
+        return err_set(err, ERR_IO, "stage %s: actor %s fails at every start: %s", s->plan->name,
+                       a->name, reason);
+    }
+    return 0;
+}
+
+static void tend_actors(struct stage *s, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < s->plan->n_actors; i++) {
+        struct fleet_actor *a = &s->actors[i];
+        int status = 0;
+        if (a->process.pid != 0 && process_has_ended(&a->process, &status)) {
+            a->next_start_ms = status == 0 ? UINT64_MAX : now_ms + RESTART_PAUSE_MS;
+            log_line(status == 0 ? LOG_INFO : LOG_WARN, "actor %s ended status=%d log=%s", a->name,
+                     status, a->log_path);
+            const bool is_own_failure = status != 0 && status < 128; // not a signal's
+            const bool is_quick = now_ms - a->started_ms < QUICK_END_MS;
+            a->n_quick_ends = is_own_failure && is_quick ? a->n_quick_ends + 1 : 0;
+        }
+        if (a->process.pid != 0 || !s->plan->restart_actors || now_ms < a->next_start_ms ||
+            a->n_starts > RESTARTS_MAX)
+            continue;
+        struct err err;
+        if (start_actor(s, a, &err) != 0) log_line(LOG_ERROR, "actor %s: %s", a->name, err.text);
+    }
 }
 
 static void pass_output_on(struct stage *s, int timeout_ms)
@@ -160,6 +181,10 @@ static int watch(struct stage *s, const volatile sig_atomic_t *stop, struct err 
         const uint64_t now_ms = clock_now_ms();
         if (process_has_ended(&s->learner, &status)) break;
         if (stop_by_ms == 0) tend_actors(s, now_ms);
+        if (check_actors(s, err) != 0) {
+            progress_end(&s->view);
+            return -1;
+        }
         if (*stop && stop_by_ms == 0) {
             stop_by_ms = now_ms + LEARNER_GRACE_MS;
             progress_end(&s->view);

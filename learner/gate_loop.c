@@ -425,7 +425,7 @@ void gate_loop_run(struct gate_loop *l)
     while (!l->is_stopping) {
         if (turn(l, &err) == 0) continue;
         log_line(LOG_ERROR, "gate: %s", err.text);
-        stream_finish(l->stream, clock_now_ms(), true, err.text);
+        stream_finish(l->stream, clock_now_ms(), false, err.text);
         answer_error(l, PIPE_ENDED, 0, &err);
         l->is_broken = true;
         break;

@@ -264,7 +264,7 @@ static int lead(struct trainer *t, enum trainer_end *end, struct err *err)
     if (status == 0 && !is_trained && t->state.step > t->saved_step) status = save(t, err);
     if (is_within_eval) status = 0; // the next life does that step again
     *end = is_done ? TRAINER_DONE : TRAINER_STOPPED;
-    gate_stop(t->gate, is_done || status != 0,
+    gate_stop(t->gate, is_done,
               is_done       ? "the stage is done"
               : status == 0 ? "the learner was stopped"
                             : err->text);
