@@ -1,10 +1,12 @@
-#include <cmocka.h>
-#include <math.h>
-#include <msgpack.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,11 @@
-#include <cmocka.h>
-#include <msgpack.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <msgpack.h>
 #include <string.h>
 
 #include "common/base/rng.h"
