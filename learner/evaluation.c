@@ -12,6 +12,7 @@
 
 // Keeps the draws of an evaluation apart from those of training.
 #define EVAL_SEED UINT64_C(0x6576616c)
+#define SOURCES_MAX 64
 
 static double metric(const struct result *r, const char *name)
 {
@@ -67,24 +68,63 @@ static int write_file(const struct trainer *t, uint64_t step, const struct tally
     return status;
 }
 
-static int write_metrics(struct trainer *t, uint64_t step, const struct tally *all,
-                         struct text source, struct err *err)
+static bool is_same(struct text a, struct text b)
 {
-    char name[2 * NAME_BYTES_MAX];
-    const unsigned n = (unsigned)t->options->eval_n;
+    return a.size_bytes == b.size_bytes && memcmp(a.bytes, b.bytes, a.size_bytes) == 0;
+}
+
+// The accuracies of one source: where prompts come from.
+static void put_source(struct trainer *t, const struct order_samples *s,
+                       const struct tally_sample *samples, struct text source)
+{
+    struct tally_sample *own = calloc(s->n, sizeof *own);
     const int source_bytes =
         source.size_bytes < NAME_BYTES_MAX ? (int)source.size_bytes : NAME_BYTES_MAX;
+    size_t n = 0;
+
+    CHECK(own != NULL);
+    for (size_t i = 0; i < s->n; i++) {
+        if (is_same(s->results[i].source, source)) own[n++] = samples[i];
+    }
+    const struct tally tally = tally_of(own, n, UINT32_MAX);
     const struct {
         const char *what;
         double value;
-    } shares[] = {{"mean", all->pass_1}, {"maj", all->cons_n}, {"best", all->pass_n}};
-
-    metrics_begin(&t->metrics, step);
+    } shares[] = {{"mean", tally.pass_1}, {"maj", tally.cons_n}, {"best", tally.pass_n}};
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
-        snprintf(name, sizeof name, "val-core/%.*s/acc/%s@%u", source_bytes, source.bytes,
-                 shares[i].what, n);
+        char name[2 * NAME_BYTES_MAX];
+
+        snprintf(name, sizeof name, "val-core/%.*s/acc/%s@%" PRIu64, source_bytes, source.bytes,
+                 shares[i].what, t->options->eval_n);
         metrics_put(&t->metrics, name, shares[i].value);
     }
+    free(own);
+}
+
+static void put_sources(struct trainer *t, const struct order_samples *s,
+                        const struct tally_sample *samples)
+{
+    struct text seen[SOURCES_MAX];
+    size_t n_seen = 0;
+
+    for (size_t i = 0; i < s->n && n_seen < SOURCES_MAX; i++) {
+        const struct text source = s->results[i].source;
+        size_t k = 0;
+
+        while (k < n_seen && !is_same(seen[k], source))
+            k++;
+        if (k < n_seen) continue;
+        seen[n_seen++] = source;
+        put_source(t, s, samples, source);
+    }
+}
+
+static int write_metrics(struct trainer *t, uint64_t step, const struct order_samples *s,
+                         const struct tally_sample *samples, const struct tally *all,
+                         struct err *err)
+{
+    metrics_begin(&t->metrics, step);
+    put_sources(t, s, samples);
     metrics_put(&t->metrics, "val/pass@1", all->pass_1);
     metrics_put(&t->metrics, "val/pass@1_stderr", all->pass_1_stderr);
     metrics_put(&t->metrics, "val/cons@n", all->cons_n);
@@ -98,10 +138,9 @@ static int report(struct trainer *t, uint64_t step, const struct order_samples *
 {
     struct tally_sample *samples = evaluation_samples(s);
     const struct tally all = tally_of(samples, s->n, UINT32_MAX);
-    const struct text source = s->n > 0 ? s->results[0].source : (struct text){"", 0};
     int status = write_file(t, step, samples, s->n, err);
 
-    if (status == 0) status = write_metrics(t, step, &all, source, err);
+    if (status == 0) status = write_metrics(t, step, s, samples, &all, err);
     log_line(LOG_INFO, "evaluation step=%" PRIu64 " pass@1=%.4f stderr=%.4f cons=%.4f length=%.1f",
              step, all.pass_1, all.pass_1_stderr, all.cons_n, all.length_mean);
     free(samples);
@@ -124,7 +163,8 @@ static int commit_all(struct trainer *t, const struct order *order, uint32_t rea
     return status;
 }
 
-int evaluation_run(struct trainer *t, uint64_t n_steps_done, uint64_t n_ahead, struct err *err)
+static int run(struct trainer *t, uint64_t n_steps_done, uint64_t n_ahead, bool is_reported,
+               struct err *err)
 {
     const struct options *o = t->options;
     const struct order order = {
@@ -145,10 +185,28 @@ int evaluation_run(struct trainer *t, uint64_t n_steps_done, uint64_t n_ahead, s
     if (gate_order(t->gate, &order, err) != 0) return -1;
     status = trainer_await(t, order.number, &samples, err);
     if (status != 0) return status;
-    status = report(t, n_steps_done, &samples, err);
+    if (is_reported) status = report(t, n_steps_done, &samples, err);
     order_samples_fini(&samples);
     if (status == 0) status = commit_all(t, &order, LEASE_END_EVALUATED, err);
     return status;
+}
+
+int evaluation_run(struct trainer *t, uint64_t n_steps_done, uint64_t n_ahead, struct err *err)
+{
+    return run(t, n_steps_done, n_ahead, true, err);
+}
+
+bool evaluation_is_due(const struct trainer *t)
+{
+    const struct options *o = t->options;
+
+    return o->test_freq > 0 && t->state.step > 0 && t->state.step % o->test_freq == 0;
+}
+
+int evaluation_settle(struct trainer *t, uint64_t n_ahead, struct err *err)
+{
+    if (!t->is_resumed || !evaluation_is_due(t)) return 0;
+    return run(t, t->state.step, n_ahead, false, err);
 }
 
 int evaluation_stage(struct trainer *t, struct err *err)

@@ -18,6 +18,13 @@ struct tally_sample *evaluation_samples(const struct order_samples *s);
 // having been placed beyond that.  0 done, 1 a signal asks to stop, -1 error.
 int evaluation_run(struct trainer *t, uint64_t n_steps_done, uint64_t n_ahead, struct err *err);
 
+// Whether the recipe wants one after the step that is just done.
+bool evaluation_is_due(const struct trainer *t);
+
+// After a resume from a checkpoint that an evaluation came before: its order is
+// open again.  The journal has its samples, so it is only committed again.
+int evaluation_settle(struct trainer *t, uint64_t n_ahead, struct err *err);
+
 // A stage of kind eval.
 int evaluation_stage(struct trainer *t, struct err *err);
 

@@ -2,14 +2,15 @@
  * Pre-training and supervised fine-tuning: documents from text, cross entropy.
  *
  * Orders are placed ahead: documents depend on nothing that training does.
+ * Weights go out only when the recipe asks for evaluations on the way.
  */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "learner/evaluation.h"
 #include "learner/schedule.h"
-#include "learner/trainer.h"
 #include "proto/journal_format.h"
 
 static int place(struct trainer *t, uint64_t step, struct err *err)
@@ -138,21 +139,51 @@ static int train_step(struct trainer *t, const struct schedule *schedule, struct
     return status;
 }
 
+static int evaluate(struct trainer *t, struct err *err)
+{
+    if (!evaluation_is_due(t)) return 0;
+    if (trainer_publish(t, t->state.step + 1, err) != 0) return -1; // 0 is no version
+    return evaluation_run(t, t->state.step, t->options->prefetch_steps, err);
+}
+
+// Orders of steps before `end`, as far as the stage goes.
+static int place_until(struct trainer *t, uint64_t *placed, uint64_t end, struct err *err)
+{
+    for (; *placed < end && *placed < t->options->total_training_steps; (*placed)++) {
+        if (place(t, *placed, err) != 0) return -1;
+    }
+    return 0;
+}
+
+static int begin(struct trainer *t, uint64_t *placed, struct err *err)
+{
+    const struct options *o = t->options;
+    int status = 0;
+
+    *placed = t->state.step;
+    if (options_wants_eval(o)) status = trainer_publish(t, t->state.step + 1, err);
+    if (status == 0 && t->state.step == 0 && o->val_before_train && !t->is_resumed) {
+        status = evaluation_run(t, 0, 0, err);
+    }
+    if (status == 0) status = place_until(t, placed, t->state.step + o->prefetch_steps, err);
+    if (status == 0) status = evaluation_settle(t, o->prefetch_steps, err);
+    return status;
+}
+
 int stage_feed(struct trainer *t, struct err *err)
 {
     const struct options *o = t->options;
     const struct schedule schedule = options_schedule(o);
-    uint64_t placed = t->state.step;
+    uint64_t placed = 0;
+    int status = 0;
 
-    while (t->state.step < o->total_training_steps && !trainer_should_stop(t)) {
-        const uint64_t want = t->state.step + o->prefetch_steps + 1;
-        int status;
-
-        for (; placed < want && placed < o->total_training_steps; placed++) {
-            if (place(t, placed, err) != 0) return -1;
-        }
+    if (t->state.step < o->total_training_steps) status = begin(t, &placed, err);
+    while (status == 0 && t->state.step < o->total_training_steps && !trainer_should_stop(t)) {
+        if (place_until(t, &placed, t->state.step + o->prefetch_steps + 1, err) != 0) return -1;
         status = train_step(t, &schedule, err);
-        if (status < 0 || (status == 0 && trainer_step_done(t, err) != 0)) return -1;
+        if (status == 1) return 0;
+        if (status == 0) status = evaluate(t, err);
+        if (status == 0 && trainer_step_done(t, err) != 0) status = -1;
     }
-    return 0;
+    return status;
 }

@@ -150,14 +150,8 @@ static int begin(struct trainer *t, struct err *err)
         const int status = evaluation_run(t, 0, 0, err);
         if (status != 0) return status;
     }
-    return place(t, step, version_at(is_behind ? step - 1 : step), err);
-}
-
-static bool is_test_time(const struct trainer *t)
-{
-    const struct options *o = t->options;
-
-    return o->test_freq > 0 && t->state.step % o->test_freq == 0;
+    if (place(t, step, version_at(is_behind ? step - 1 : step), err) != 0) return -1;
+    return evaluation_settle(t, 1, err);
 }
 
 int stage_grpo(struct trainer *t, struct err *err)
@@ -170,7 +164,7 @@ int stage_grpo(struct trainer *t, struct err *err)
     while (status == 0 && t->state.step < o->total_training_steps && !trainer_should_stop(t)) {
         status = train_step(t, &schedule, err);
         if (status == 1) return 0;
-        if (status == 0 && is_test_time(t)) status = evaluation_run(t, t->state.step, 1, err);
+        if (status == 0 && evaluation_is_due(t)) status = evaluation_run(t, t->state.step, 1, err);
         if (status == 0 && trainer_step_done(t, err) != 0) status = -1;
     }
     return status;
