@@ -58,6 +58,13 @@ int comm_host_size(void)
     return comm.host_size;
 }
 
+bool comm_is_bound(void)
+{
+    const char *bound = getenv("OMPI_MCA_orte_bound_at_launch"); // Open MPI 4
+
+    return bound != NULL && strcmp(bound, "1") == 0;
+}
+
 void comm_set_patience(uint32_t seconds)
 {
     comm.patience_ms = (uint64_t)seconds * 1000u;

@@ -23,6 +23,7 @@ void comm_end(void);
 int comm_rank(void);
 int comm_size(void);
 int comm_host_size(void); // ranks on this machine
+bool comm_is_bound(void); // the launcher bound the ranks to processors
 void comm_set_patience(uint32_t seconds);
 
 // Rank 0's bytes, at everybody.

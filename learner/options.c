@@ -68,7 +68,8 @@ static const struct recipe_key keys[] = {
      "how the losses of tokens become one number"},
     {"actor.ppo_mini_batch_size", RECIPE_U64, AT(ppo_mini_batch_size), "0", 0, 1e6, NULL,
      "prompts of an optimiser step; 0: the whole rollout"},
-    {"actor.ppo_epochs", RECIPE_U64, AT(ppo_epochs), "1", 1, 1, NULL, ""},
+    {"actor.ppo_epochs", RECIPE_U64, AT(ppo_epochs), "1", 1, 1e3, NULL,
+     "only 1: a rollout is trained on once"},
     {"actor.grad_clip", RECIPE_DOUBLE, AT(grad_clip), "1.0", 0, 1e9, NULL,
      "global norm; 0: no clipping"},
 
@@ -164,6 +165,7 @@ static const char *contradiction(const struct options *o)
     if (o->ppo_mini_batch_size > o->train_batch_size) {
         return "actor.ppo_mini_batch_size is larger than data.train_batch_size";
     }
+    if (o->ppo_epochs != 1) return "actor.ppo_epochs can only be 1";
     if (o->kind == STAGE_EVAL && o->eval_n_prompts == 0) {
         return "an eval stage needs eval.n_prompts above 0";
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/file.h"
@@ -398,6 +399,21 @@ static unsigned threads_of_rank(const struct options *o)
     return share > 0 ? share : 1;
 }
 
+// A bare `mpirun -n 1` binds its rank to one processor, which nobody means.
+static void warn_if_narrow(unsigned n_threads)
+{
+    const unsigned usable = pool_usable_processors();
+    const long machine = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (comm_rank() != 0) return;
+    if (usable < n_threads || (comm_is_bound() && (long)usable * comm_host_size() < machine)) {
+        log_line(LOG_WARN,
+                 "a rank may use %u of %ld processors and has %u threads: start mpirun with "
+                 "--bind-to none, or --map-by ppr:1:numa:pe=N on large nodes",
+                 usable, machine, n_threads);
+    }
+}
+
 int trainer_run(const struct options *options, const char *stage, const char *run_folder,
                 const volatile sig_atomic_t *stop, enum trainer_end *end, struct err *err)
 {
@@ -409,6 +425,7 @@ int trainer_run(const struct options *options, const char *stage, const char *ru
     t.started_s = clock_now_s();
     t.metrics.fd = -1;
     t.folder.lock_fd = -1;
+    warn_if_narrow(threads_of_rank(options));
     pool = pool_create(threads_of_rank(options));
     gemm_backward_init();
     status = same_arithmetic(err);
