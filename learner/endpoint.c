@@ -7,30 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/json.h"
 
 #define PATH_BYTES 4096
-
-int run_folder_lock(const char *run_folder, struct err *err)
-{
-    char path[PATH_BYTES];
-    if (file_make_folders(run_folder, err) != 0 ||
-        file_join(path, sizeof path, run_folder, "lock", err) != 0)
-        return -1;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0) return err_set(err, ERR_IO, "open %s: %s", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
-    if (errno == EWOULDBLOCK)
-        err_set(err, ERR_IO, "run folder %s: another learner is using it", run_folder);
-    else
-        err_set(err, ERR_IO, "lock %s: %s", path, strerror(errno));
-    close(fd);
-    return -1;
-}
 
 static int highest_epoch(const char *folder, uint32_t *highest, struct err *err)
 {

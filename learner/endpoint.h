@@ -1,7 +1,7 @@
 /*
  * endpoint.h - one learner per run folder, and how actors find it.
  *
- * A run folder has one writer: it holds a lock on RUN/lock and has made the
+ * A run folder has one writer: it holds the lock (run_folder.h) and has made the
  * next file of RUN/epochs/, which exists or not and cannot be made twice, for
  * file systems whose locks do not hold.  The number is the epoch: one life of
  * the learner.
@@ -21,8 +21,6 @@
 #define LEARNER_KEY_NAME "learner.key"
 #define ACTOR_KEY_NAME "actor.key"
 
-// The descriptor to close at the end; -1 with ERR_IO when another process has it.
-int run_folder_lock(const char *run_folder, struct err *err);
 // One more than any epoch before.
 int run_epoch_raise(const char *run_folder, uint32_t *epoch, struct err *err);
 

@@ -8,156 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/rng.h"
 #include "learner/batch.h"
+#include "tests/support/random_samples.h"
 
-// --- random batches ----------------------------------------------------------
+#define N_LANES 4u
+#define PACK_TOKENS 200u
+#define SEQUENCE_MAX 150u
+#define VOCAB 1000u
 
-#define TOKENS_MAX 96u
-
-struct crowd {
-    struct sample *samples;
-    uint32_t (*tokens)[TOKENS_MAX];
-    float (*weights)[TOKENS_MAX];
-    float (*logprobs)[TOKENS_MAX];
-    uint32_t n;
+static const struct sample_dials dials[] = {
+    {12, 8, 90, 60, VOCAB}, // groups that share a long prompt
+    {5, 3, 4, 20, VOCAB},   // short ones
+    {1, 16, 40, 60, VOCAB}, // one group, to be cut for the lanes
+    {40, 1, 0, 150, VOCAB}, // documents
+    {1, 1, 1, 1, VOCAB},
 };
+#define N_DIALS (sizeof dials / sizeof *dials)
 
-static void crowd_init(struct crowd *c, uint32_t n)
+static const struct batch_limits *limits(void)
 {
-    c->n = n;
-    c->samples = calloc(n, sizeof *c->samples);
-    c->tokens = calloc(n, sizeof *c->tokens);
-    c->weights = calloc(n, sizeof *c->weights);
-    c->logprobs = calloc(n, sizeof *c->logprobs);
-    assert_true(c->samples && c->tokens && c->weights && c->logprobs);
-}
+    static struct batch_limits l;
 
-static void crowd_fini(struct crowd *c)
-{
-    free(c->samples);
-    free(c->tokens);
-    free(c->weights);
-    free(c->logprobs);
-}
-
-// Token t of sample i is a number that says both, so a row can be recognised.
-static uint32_t name_of(uint32_t i, uint32_t t)
-{
-    return i * 1000 + t;
-}
-
-static void set_sample(struct crowd *c, uint32_t i, uint32_t group, uint32_t n_prompt,
-                       uint32_t n_tokens)
-{
-    for (uint32_t t = 0; t < n_tokens; t++) {
-        c->tokens[i][t] = t < n_prompt ? 900000 + group * 1000 + t : name_of(i, t);
-        c->weights[i][t] = t < n_prompt ? 0.0f : (float)name_of(i, t);
-        c->logprobs[i][t] = -(float)(t + 1);
-    }
-    c->samples[i] = (struct sample){.group = group,
-                                    .n_prompt_tokens = n_prompt,
-                                    .n_tokens = n_tokens,
-                                    .advantage = (float)i + 0.5f,
-                                    .tokens = c->tokens[i],
-                                    .weights = c->weights[i],
-                                    .logprobs = c->logprobs[i]};
-}
-
-// Groups of 1 to 9 samples; prompts and responses of any length, 0 included.
-static void random_groups(struct crowd *c, uint64_t seed)
-{
-    struct rng_stream s;
-
-    rng_stream_init(&s, (struct rng_key){seed, RNG_TEST}, 0, 0);
-    for (uint32_t i = 0, group = 0; i < c->n; group++) {
-        const uint32_t n = 1 + rng_below(&s, 9), n_prompt = 1 + rng_below(&s, 45);
-
-        for (uint32_t k = 0; k < n && i < c->n; k++, i++)
-            set_sample(c, i, group, n_prompt, n_prompt + rng_below(&s, 50));
-    }
-}
-
-static void random_documents(struct crowd *c, uint64_t seed)
-{
-    struct rng_stream s;
-
-    rng_stream_init(&s, (struct rng_key){seed, RNG_TEST}, 1, 0);
-    for (uint32_t i = 0; i < c->n; i++) {
-        set_sample(c, i, i, 0, rng_below(&s, TOKENS_MAX));
-        c->samples[i].logprobs = NULL;
-    }
-}
-
-// --- what a pack must be -----------------------------------------------------
-
-// Reads the pack as attention would: for each span, the token at every position
-// back to 0, through its pages, the copies done first.
-struct cell {
-    uint32_t token;
-    bool is_set;
-};
-
-static void check_cells(const struct pack *pack)
-{
-    struct cell(*pages)[KV_PAGE] = calloc(pack->n_pages + 1, sizeof *pages);
-    const struct chunk *chunk = &pack->chunk;
-    uint32_t next_row = 0, next_copy = 0;
-
-    assert_non_null(pages);
-    for (uint32_t i = 0; i < chunk->n_spans; i++) {
-        const struct span *span = &chunk->spans[i];
-
-        assert_int_equal(span->row, next_row);
-        assert_true(span->n_rows > 0);
-        next_row += span->n_rows;
-        // Copies are listed in the order of the spans that need them.
-        if (next_copy < chunk->n_copies && span->position > 0 && span->position % KV_PAGE != 0) {
-            const struct page_copy *copy = &chunk->copies[next_copy++];
-
-            assert_int_equal(copy->to, span->pages[span->position / KV_PAGE]);
-            assert_int_equal(copy->n_positions, span->position % KV_PAGE);
-            memcpy(pages[copy->to], pages[copy->from], copy->n_positions * sizeof **pages);
-        }
-        for (uint32_t k = 0; k < span->n_rows; k++) {
-            const uint32_t position = span->position + k;
-            struct cell *cell = &pages[span->pages[position / KV_PAGE]][position % KV_PAGE];
-
-            assert_true(span->pages[position / KV_PAGE] < pack->n_pages);
-            assert_false(cell->is_set); // nobody's page is written over
-            *cell = (struct cell){chunk->tokens[span->row + k], true};
-        }
-        for (uint32_t position = 0; position < span->position; position++) {
-            const struct cell *cell = &pages[span->pages[position / KV_PAGE]][position % KV_PAGE];
-
-            assert_true(cell->is_set);
-            assert_int_equal(cell->token % 1000, position);
-        }
-    }
-    assert_int_equal(next_row, chunk->n_rows);
-    assert_int_equal(next_copy, chunk->n_copies);
-    free(pages);
-}
-
-// Every weighted token of every sample is an item once, at the row of the token
-// before it, with what belongs to it.
-static void check_items(const struct crowd *c, const struct pack *pack, uint32_t *seen)
-{
-    for (uint32_t i = 0; i < pack->n_items; i++) {
-        const struct loss_item *item = &pack->items[i];
-        const uint32_t t = item->target % 1000;
-        const struct sample *s = &c->samples[item->sample];
-
-        assert_true(item->sample < c->n && item->row < pack->chunk.n_rows);
-        assert_true(i == 0 || item[-1].row <= item->row);
-        assert_int_equal(item->target, s->tokens[t]);
-        assert_int_equal(pack->chunk.tokens[item->row], s->tokens[t - 1]);
-        assert_true(item->weight == s->weights[t]);
-        assert_true(item->advantage == s->advantage);
-        assert_true(item->logprob_rollout ==
-                    (s->logprobs ? s->logprobs[t - s->n_prompt_tokens] : 0.0f));
-        seen[item->sample]++;
-    }
+    l = batch_limits_for(N_LANES, PACK_TOKENS, SEQUENCE_MAX);
+    return &l;
 }
 
 static uint32_t items_wanted(const struct sample *s)
@@ -165,196 +38,327 @@ static uint32_t items_wanted(const struct sample *s)
     uint32_t n = 0;
 
     for (uint32_t t = 1; t < s->n_tokens; t++)
-        n += s->weights[t] != 0.0f;
+        n += s->weights[t] != 0;
     return n;
 }
 
-static void check_batch(const struct crowd *c, const struct batch_limits *limits)
-{
-    uint32_t *seen = calloc(c->n, sizeof *seen);
-    uint64_t n_rows = 0;
-    struct batch b;
+typedef void (*pack_fn)(void *context, const struct pack *pack);
 
-    assert_non_null(seen);
-    batch_plan(&b, c->samples, c->n, limits);
-    for (uint32_t lane = 0; lane < limits->n_lanes; lane++) {
-        for (uint32_t i = 0; i < b.n_packs[lane]; i++) {
+static void for_each_pack(const struct batch *b, pack_fn fn, void *context)
+{
+    for (uint32_t lane = 0; lane < N_LANES; lane++) {
+        for (uint32_t i = 0; i < b->n_packs[lane]; i++) {
             struct pack pack;
 
-            batch_make_pack(&b, lane, i, &pack);
-            assert_true(pack.chunk.n_rows > 0 && pack.chunk.n_rows <= limits->n_rows_max);
-            assert_true(pack.n_pages <= limits->n_pages_max);
-            assert_true(pack.n_items > 0 && pack.n_items <= limits->n_items_max);
-            check_cells(&pack);
-            check_items(c, &pack, seen);
-            n_rows += pack.chunk.n_rows;
+            batch_make_pack(b, lane, i, &pack);
+            fn(context, &pack);
             pack_fini(&pack);
         }
     }
-    assert_int_equal(n_rows, b.n_rows);
-    for (uint32_t i = 0; i < c->n; i++)
-        assert_int_equal(seen[i], items_wanted(&c->samples[i]));
-    batch_fini(&b);
-    free(seen);
 }
 
-static void packs_of_groups_hold_every_target_once_with_its_context(void **state)
+// --- the plan ----------------------------------------------------------------------------
+static void limits_hold_the_longest_sequence(void **state)
+{
+    const struct batch_limits small = batch_limits_for(2, 16, 300);
+
+    (void)state;
+    assert_int_equal(small.n_rows_max, 300);
+    assert_true(small.n_pages_max >= (300 + KV_PAGE - 1) / KV_PAGE);
+    assert_true(small.n_items_max >= 300);
+    assert_int_equal(batch_limits_for(2, 400, 300).n_rows_max, 400);
+}
+
+static void every_sample_with_a_loss_is_in_exactly_one_unit(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 60; seed++) {
-        const uint32_t n_lanes = 1u << seed % 4;
-        const struct batch_limits limits =
-            batch_limits_for(n_lanes, 64 + 37 * (uint32_t)seed, TOKENS_MAX);
-        struct crowd c;
+    for (size_t d = 0; d < N_DIALS; d++) {
+        struct random_samples samples;
+        struct batch b;
+        uint64_t n_rows = 0;
 
-        crowd_init(&c, 1 + (uint32_t)seed * 2);
-        random_groups(&c, seed);
-        check_batch(&c, &limits);
-        crowd_fini(&c);
+        random_samples_init(&samples, d, &dials[d]);
+        batch_plan(&b, samples.samples, samples.n, limits());
+        unsigned *seen = calloc(samples.n, sizeof *seen);
+        assert_non_null(seen);
+        for (uint32_t u = 0; u < b.n_units; u++) {
+            const struct unit *unit = &b.units[u];
+
+            assert_true(u == 0 || unit->n_rows <= b.units[u - 1].n_rows); // longest first
+            assert_true(unit->lane < N_LANES && unit->pack < b.n_packs[unit->lane]);
+            for (uint32_t i = unit->first; i < unit->first + unit->count; i++) {
+                seen[i]++;
+                assert_int_equal(samples.samples[i].group, samples.samples[unit->first].group);
+            }
+            n_rows += unit->n_rows;
+        }
+        for (size_t i = 0; i < samples.n; i++) {
+            if (items_wanted(&samples.samples[i]) > 0) assert_int_equal(seen[i], 1);
+            assert_true(seen[i] <= 1);
+        }
+        assert_int_equal(n_rows, b.n_rows);
+        free(seen);
+        batch_fini(&b);
+        random_samples_fini(&samples);
     }
 }
 
-static void packs_of_documents_hold_every_target_once(void **state)
+static void lanes_get_about_the_same_rows(void **state)
 {
-    (void)state;
-    for (uint64_t seed = 0; seed < 60; seed++) {
-        const struct batch_limits limits =
-            batch_limits_for(1u << seed % 4, 20 + 37 * (uint32_t)seed, TOKENS_MAX);
-        struct crowd c;
-
-        crowd_init(&c, 1 + (uint32_t)seed);
-        random_documents(&c, seed);
-        check_batch(&c, &limits);
-        crowd_fini(&c);
-    }
-}
-
-static void a_prompt_is_computed_once_for_its_group(void **state)
-{
-    const struct batch_limits limits = batch_limits_for(1, 1024, TOKENS_MAX);
-    struct crowd c;
+    struct random_samples samples;
     struct batch b;
+    uint64_t n_rows[N_LANES] = {0};
 
     (void)state;
-    crowd_init(&c, 8);
-    for (uint32_t i = 0; i < 8; i++)
-        set_sample(&c, i, 5, 40, 40 + 11);
-    batch_plan(&b, c.samples, c.n, &limits);
-    assert_int_equal(b.n_units, 1);
-    assert_int_equal(b.n_rows, 40 + 8 * 10); // the last token predicts nothing
-    batch_fini(&b);
-    crowd_fini(&c);
-}
-
-static void lanes_get_like_shares_and_a_large_group_is_divided(void **state)
-{
-    const struct batch_limits limits = batch_limits_for(4, 4096, TOKENS_MAX);
-    struct crowd c;
-    struct batch b;
-    uint64_t rows[4] = {0};
-
-    (void)state;
-    crowd_init(&c, 64);
-    for (uint32_t i = 0; i < 64; i++)
-        set_sample(&c, i, i / 32, 10, 10 + 60);
-    batch_plan(&b, c.samples, c.n, &limits);
-    assert_int_equal(batch_lanes_used(&b), 4);
+    random_samples_init(&samples, 1, &dials[0]);
+    batch_plan(&b, samples.samples, samples.n, limits());
+    assert_int_equal(batch_lanes_used(&b), N_LANES);
     for (uint32_t u = 0; u < b.n_units; u++)
-        rows[b.units[u].lane] += b.units[u].n_rows;
-    for (uint32_t lane = 0; lane < 4; lane++)
-        assert_true(rows[lane] * 4 > b.n_rows * 3 / 4 && rows[lane] * 4 < b.n_rows * 5 / 4);
+        n_rows[b.units[u].lane] += b.units[u].n_rows;
+    for (uint32_t lane = 1; lane < N_LANES; lane++) {
+        uint64_t more =
+            n_rows[lane] > n_rows[0] ? n_rows[lane] - n_rows[0] : n_rows[0] - n_rows[lane];
+
+        assert_true(more <= PACK_TOKENS); // the length of one unit
+    }
     batch_fini(&b);
-    crowd_fini(&c);
+    random_samples_fini(&samples);
 }
 
-static void a_sample_without_loss_is_not_computed(void **state)
+static void one_group_is_cut_so_that_no_lane_is_idle(void **state)
 {
-    const struct batch_limits limits = batch_limits_for(2, 256, TOKENS_MAX);
-    struct crowd c;
+    struct random_samples samples;
     struct batch b;
 
     (void)state;
-    crowd_init(&c, 3);
-    set_sample(&c, 0, 0, 10, 30);
-    memset(c.weights[0], 0, sizeof c.weights[0]);
-    set_sample(&c, 1, 1, 10, 10); // an empty response
-    set_sample(&c, 2, 2, 0, 1);   // a document of one token
-    batch_plan(&b, c.samples, c.n, &limits);
+    random_samples_init(&samples, 2, &dials[2]);
+    batch_plan(&b, samples.samples, samples.n, limits());
+    assert_int_equal(batch_lanes_used(&b), N_LANES);
+    batch_fini(&b);
+    random_samples_fini(&samples);
+}
+
+static void the_plan_is_a_function_of_the_batch_alone(void **state)
+{
+    (void)state;
+    for (size_t d = 0; d < N_DIALS; d++) {
+        struct random_samples one, two; // equal in content, at other addresses
+        struct batch a, b;
+
+        random_samples_init(&one, d, &dials[d]);
+        random_samples_init(&two, d, &dials[d]);
+        batch_plan(&a, one.samples, one.n, limits());
+        batch_plan(&b, two.samples, two.n, limits());
+        assert_int_equal(a.n_units, b.n_units);
+        assert_memory_equal(a.units, b.units, a.n_units * sizeof *a.units);
+        assert_memory_equal(a.n_packs, b.n_packs, N_LANES * sizeof *a.n_packs);
+        batch_fini(&a);
+        batch_fini(&b);
+        random_samples_fini(&one);
+        random_samples_fini(&two);
+    }
+}
+
+static void samples_without_a_loss_are_not_computed(void **state)
+{
+    static const uint32_t tokens[] = {5, 6, 7, 8};
+    static const float none[4] = {0}, last[] = {0, 0, 0, 0.5f};
+    const struct sample samples[] = {
+        {.group = 0, .n_prompt_tokens = 2, .n_tokens = 4, .tokens = tokens, .weights = none},
+        {.group = 1, .n_prompt_tokens = 2, .n_tokens = 4, .tokens = tokens, .weights = last},
+        {.group = 2, .n_prompt_tokens = 4, .n_tokens = 4, .tokens = tokens, .weights = none},
+    };
+    struct batch b;
+
+    (void)state;
+    batch_plan(&b, samples, 3, limits());
+    assert_int_equal(b.n_units, 1);
+    assert_int_equal(b.units[0].first, 1);
+    assert_int_equal(b.n_rows, 3);
+    assert_int_equal(batch_lanes_used(&b), 1);
+    batch_fini(&b);
+    batch_plan(&b, samples, 0, limits());
     assert_int_equal(b.n_units, 0);
     assert_int_equal(batch_lanes_used(&b), 0);
     batch_fini(&b);
-    batch_plan(&b, c.samples, 0, &limits);
-    assert_int_equal(b.n_units, 0);
-    batch_fini(&b);
-    crowd_fini(&c);
 }
 
-static void weighted_prompt_tokens_are_items_too(void **state)
+// --- packs -------------------------------------------------------------------------------
+static void check_limits(void *context, const struct pack *pack)
 {
-    const struct batch_limits limits = batch_limits_for(1, 256, TOKENS_MAX);
-    struct crowd c;
+    uint64_t *n_rows = context;
+    uint32_t next = 0;
+
+    assert_true(pack->chunk.n_rows > 0 && pack->chunk.n_rows <= limits()->n_rows_max);
+    assert_true(pack->n_pages <= limits()->n_pages_max);
+    assert_true(pack->n_items > 0 && pack->n_items <= limits()->n_items_max);
+    for (uint32_t i = 0; i < pack->chunk.n_spans; i++) {
+        const struct span *span = &pack->chunk.spans[i];
+        uint32_t n_pages = (span->position + span->n_rows + KV_PAGE - 1) / KV_PAGE;
+
+        assert_int_equal(span->row, next); // every row once
+        next += span->n_rows;
+        for (uint32_t p = 0; p < n_pages; p++)
+            assert_true(span->pages[p] < pack->n_pages);
+    }
+    assert_int_equal(next, pack->chunk.n_rows);
+    *n_rows += pack->chunk.n_rows;
+}
+
+static void packs_keep_their_limits_and_cover_their_rows(void **state)
+{
+    (void)state;
+    for (size_t d = 0; d < N_DIALS; d++) {
+        struct random_samples samples;
+        struct batch b;
+        uint64_t n_rows = 0;
+
+        random_samples_init(&samples, d + 10, &dials[d]);
+        batch_plan(&b, samples.samples, samples.n, limits());
+        for_each_pack(&b, check_limits, &n_rows);
+        assert_int_equal(n_rows, b.n_rows);
+        batch_fini(&b);
+        random_samples_fini(&samples);
+    }
+}
+
+struct item_check {
+    const struct random_samples *samples;
+    uint32_t *n_items;     // (n)
+    unsigned char *tokens; // (n, SEQUENCE_MAX) targets seen
+};
+
+static const struct span *span_of(const struct pack *pack, uint32_t row)
+{
+    for (uint32_t i = 0; i < pack->chunk.n_spans; i++) {
+        const struct span *span = &pack->chunk.spans[i];
+
+        if (row >= span->row && row < span->row + span->n_rows) return span;
+    }
+    fail_msg("no span has row %u", row);
+    return NULL;
+}
+
+// The item's row has the token before its target, at that token's position, so
+// that the row's logits predict the target.
+static void check_items(void *context, const struct pack *pack)
+{
+    struct item_check *check = context;
+
+    for (uint32_t i = 0; i < pack->n_items; i++) {
+        const struct loss_item *item = &pack->items[i];
+        const struct sample *s = &check->samples->samples[item->sample];
+        const struct span *span = span_of(pack, item->row);
+        uint32_t t = span->position + (item->row - span->row) + 1;
+
+        assert_true(i == 0 || pack->items[i - 1].row <= item->row);
+        assert_true(t < s->n_tokens);
+        assert_int_equal(pack->chunk.tokens[item->row], s->tokens[t - 1]);
+        assert_int_equal(item->target, s->tokens[t]);
+        assert_true(item->weight == s->weights[t] && item->advantage == s->advantage);
+        assert_true(item->logprob_rollout ==
+                    (s->logprobs != NULL ? s->logprobs[t - s->n_prompt_tokens] : 0.0f));
+        assert_int_equal(check->tokens[item->sample * SEQUENCE_MAX + t], 0);
+        check->tokens[item->sample * SEQUENCE_MAX + t] = 1;
+        check->n_items[item->sample]++;
+    }
+}
+
+static void every_weighted_token_has_one_item_at_the_row_before_it(void **state)
+{
+    (void)state;
+    for (size_t d = 0; d < N_DIALS; d++) {
+        struct random_samples samples;
+        struct batch b;
+
+        random_samples_init(&samples, d + 20, &dials[d]);
+        batch_plan(&b, samples.samples, samples.n, limits());
+        struct item_check check = {&samples, calloc(samples.n, sizeof(uint32_t)),
+                                   calloc(samples.n, SEQUENCE_MAX)};
+        for_each_pack(&b, check_items, &check);
+        for (size_t i = 0; i < samples.n; i++)
+            assert_int_equal(check.n_items[i], items_wanted(&samples.samples[i]));
+        free(check.n_items);
+        free(check.tokens);
+        batch_fini(&b);
+        random_samples_fini(&samples);
+    }
+}
+
+static void a_group_s_prompt_is_computed_once_and_its_last_page_copied(void **state)
+{
+    static const float weights[] = {[40] = 1, [41] = 1, [42] = 1};
+    uint32_t tokens[2][43];
+    struct sample samples[2];
+    struct batch_limits one_lane = batch_limits_for(1, PACK_TOKENS, SEQUENCE_MAX);
     struct batch b;
     struct pack pack;
 
     (void)state;
-    crowd_init(&c, 2);
-    set_sample(&c, 0, 0, 20, 25);
-    set_sample(&c, 1, 0, 20, 22);
-    c.weights[1][7] = 2.0f;
-    batch_plan(&b, c.samples, c.n, &limits);
+    for (uint32_t i = 0; i < 2; i++) {
+        for (uint32_t t = 0; t < 43; t++)
+            tokens[i][t] = t < 40 ? t : 100 * (i + 1) + t;
+        samples[i] = (struct sample){
+            .n_prompt_tokens = 40, .n_tokens = 43, .tokens = tokens[i], .weights = weights};
+    }
+    batch_plan(&b, samples, 2, &one_lane);
+    assert_int_equal(b.n_rows, 40 + 2 + 2); // nothing is asked of a last token
     batch_make_pack(&b, 0, 0, &pack);
-    assert_int_equal(pack.n_items, 5 + 2 + 1);
-    assert_int_equal(pack.items[0].row, 6);
-    assert_int_equal(pack.items[0].sample, 1);
-    assert_int_equal(pack.items[0].target, c.tokens[1][7]);
+    assert_int_equal(pack.chunk.n_spans, 3);
+    assert_int_equal(pack.chunk.n_copies, 2);
+    assert_int_equal(pack.n_pages, 4);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct span *prompt = &pack.chunk.spans[0], *span = &pack.chunk.spans[1 + i];
+
+        assert_int_equal(span->position, 40);
+        assert_int_equal(span->pages[0], prompt->pages[0]);     // 32 positions, shared
+        assert_int_not_equal(span->pages[1], prompt->pages[1]); // 8 of the prompt, its own after
+        assert_int_equal(pack.chunk.copies[i].from, prompt->pages[1]);
+        assert_int_equal(pack.chunk.copies[i].to, span->pages[1]);
+        assert_int_equal(pack.chunk.copies[i].n_positions, 8);
+        // The prompt's last row predicts each response's first token.
+        assert_int_equal(pack.items[i].row, 39);
+        assert_int_equal(pack.items[i].sample, i);
+        assert_int_equal(pack.items[i].target, tokens[i][40]);
+    }
+    assert_int_equal(pack.n_items, 6);
     pack_fini(&pack);
     batch_fini(&b);
-    crowd_fini(&c);
 }
 
-// --- between ranks -----------------------------------------------------------
-
-static void samples_survive_the_way_to_another_rank(void **state)
+static void a_prompt_of_whole_pages_is_shared_without_a_copy(void **state)
 {
-    struct crowd c;
-    struct sample *copy;
-    size_t size_bytes, n;
+    static const uint32_t tokens[KV_PAGE + 3];
+    static const float weights[KV_PAGE + 3] = {[KV_PAGE] = 1, [KV_PAGE + 2] = 1};
+    const struct sample sample = {
+        .n_prompt_tokens = KV_PAGE, .n_tokens = KV_PAGE + 3, .tokens = tokens, .weights = weights};
+    const struct sample samples[] = {sample, sample};
+    struct batch_limits one_lane = batch_limits_for(1, PACK_TOKENS, SEQUENCE_MAX);
+    struct batch b;
+    struct pack pack;
 
     (void)state;
-    crowd_init(&c, 50);
-    random_groups(&c, 99);
-    c.samples[3].logprobs = NULL;
-    void *bytes = samples_encode(c.samples, c.n, &size_bytes);
-    samples_decode(bytes, size_bytes, &copy, &n);
-    assert_int_equal(n, c.n);
-    for (size_t i = 0; i < n; i++) {
-        const struct sample *a = &c.samples[i], *b = &copy[i];
-        const uint32_t n_response = a->n_tokens - a->n_prompt_tokens;
-
-        assert_int_equal(a->group, b->group);
-        assert_int_equal(a->n_prompt_tokens, b->n_prompt_tokens);
-        assert_int_equal(a->n_tokens, b->n_tokens);
-        assert_true(a->advantage == b->advantage);
-        assert_memory_equal(a->tokens, b->tokens, a->n_tokens * sizeof *a->tokens);
-        assert_memory_equal(a->weights, b->weights, a->n_tokens * sizeof *a->weights);
-        assert_int_equal(a->logprobs == NULL, b->logprobs == NULL);
-        if (a->logprobs) assert_memory_equal(a->logprobs, b->logprobs, n_response * sizeof(float));
-    }
-    free(copy);
-    free(bytes);
-    crowd_fini(&c);
+    batch_plan(&b, samples, 2, &one_lane);
+    batch_make_pack(&b, 0, 0, &pack);
+    assert_int_equal(pack.chunk.n_copies, 0);
+    assert_int_equal(pack.n_pages, 3);
+    pack_fini(&pack);
+    batch_fini(&b);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packs_of_groups_hold_every_target_once_with_its_context),
-        cmocka_unit_test(packs_of_documents_hold_every_target_once),
-        cmocka_unit_test(a_prompt_is_computed_once_for_its_group),
-        cmocka_unit_test(lanes_get_like_shares_and_a_large_group_is_divided),
-        cmocka_unit_test(a_sample_without_loss_is_not_computed),
-        cmocka_unit_test(weighted_prompt_tokens_are_items_too),
-        cmocka_unit_test(samples_survive_the_way_to_another_rank),
+        cmocka_unit_test(limits_hold_the_longest_sequence),
+        cmocka_unit_test(every_sample_with_a_loss_is_in_exactly_one_unit),
+        cmocka_unit_test(lanes_get_about_the_same_rows),
+        cmocka_unit_test(one_group_is_cut_so_that_no_lane_is_idle),
+        cmocka_unit_test(the_plan_is_a_function_of_the_batch_alone),
+        cmocka_unit_test(samples_without_a_loss_are_not_computed),
+        cmocka_unit_test(packs_keep_their_limits_and_cover_their_rows),
+        cmocka_unit_test(every_weighted_token_has_one_item_at_the_row_before_it),
+        cmocka_unit_test(a_group_s_prompt_is_computed_once_and_its_last_page_copied),
+        cmocka_unit_test(a_prompt_of_whole_pages_is_shared_without_a_copy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

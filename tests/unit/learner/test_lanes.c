@@ -11,122 +11,124 @@
 #include "common/base/rng.h"
 #include "learner/lanes.h"
 
+#define N 70001u // more than two tasks
 #define N_LANES 8u
-#define COUNT 70001u // more than one task of the pool, and odd
+#define PACKS 3u
 
-// Of very different sizes, so that another order of sums has other bits.
-static float value_of(uint32_t lane, size_t i)
+static float value(uint32_t lane, uint32_t pack, size_t i)
 {
-    const struct rng_words words = rng_at((struct rng_key){7, RNG_TEST}, i, lane, 0);
-    const float unit = rng_unit(words.word[0]) - 0.5f;
+    const struct rng_key key = {.seed = 9, .domain = RNG_TEST};
 
-    return words.word[1] % 3 == 0 ? unit * 1e6f : unit;
+    // Of very different size, so that another order of adding gives other bits.
+    float unit = rng_unit(rng_at(key, i, lane, pack).word[0]) - 0.5f;
+    return lane % 3 == 0 ? 1e6f * unit : unit;
 }
 
-struct log {
-    uint32_t lanes[N_LANES];
-    uint32_t n;
-    bool was_zero;
+struct calls {
+    uint32_t order[N_LANES], n;
 };
 
-static void add_lane(void *context, uint32_t lane, float *partial)
+static void run_lane(void *context, uint32_t lane, float *partial)
 {
-    struct log *log = context;
+    struct calls *calls = context;
 
-    log->lanes[log->n++] = lane;
-    for (size_t i = 0; i < COUNT; i++) {
-        log->was_zero = log->was_zero && partial[i] == 0.0f;
-        partial[i] += value_of(lane, i);
+    calls->order[calls->n++] = lane;
+    for (size_t i = 0; i < N; i++) {
+        if (partial[i] != 0) fail_msg("lane %u begins with what another left", lane);
+    }
+    for (uint32_t pack = 0; pack < PACKS; pack++) {
+        for (size_t i = 0; i < N; i++)
+            partial[i] += value(lane, pack, i);
     }
 }
 
-// The tree, written down.
-static float pairwise(size_t i)
+// The definition: a lane is a left fold, two halves of lanes meet.
+static float tree_sum(uint32_t first, uint32_t count, size_t i)
 {
-    float v[N_LANES];
+    if (count == 1) {
+        float sum = 0;
 
-    for (uint32_t lane = 0; lane < N_LANES; lane++)
-        v[lane] = value_of(lane, i);
-    return ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]));
+        for (uint32_t pack = 0; pack < PACKS; pack++)
+            sum += value(first, pack, i);
+        return sum;
+    }
+    return tree_sum(first, count / 2, i) + tree_sum(first + count / 2, count / 2, i);
 }
 
-static float left_to_right(size_t i)
+static void any_number_of_ranks_makes_the_pairwise_tree_s_sum(void **state)
 {
-    float sum = 0.0f;
-
-    for (uint32_t lane = 0; lane < N_LANES; lane++)
-        sum += value_of(lane, i);
-    return sum;
-}
-
-static void any_number_of_ranks_adds_in_the_order_of_the_tree(void **state)
-{
-    struct pool *pool = pool_create(3);
-
     (void)state;
     for (int n_ranks = 1; n_ranks <= (int)N_LANES; n_ranks *= 2) {
+        struct lanes lanes[N_LANES];
         float *parts[N_LANES];
-        struct log log = {.was_zero = true};
+        struct pool *pool = pool_create(n_ranks % 3 == 1 ? 2 : 1);
 
-        for (int rank = 0; rank < n_ranks; rank++) {
-            struct lanes l;
+        for (int r = 0; r < n_ranks; r++) {
+            struct calls calls = {.n = 0};
 
-            lanes_init(&l, N_LANES, rank, n_ranks, COUNT, rank % 2 ? pool : NULL);
-            parts[rank] = malloc(COUNT * sizeof(float));
-            assert_non_null(parts[rank]);
-            memcpy(parts[rank], lanes_fold(&l, add_lane, &log), COUNT * sizeof(float));
-            lanes_fini(&l);
+            lanes_init(&lanes[r], N_LANES, r, n_ranks, N, pool);
+            parts[r] = lanes_fold(&lanes[r], run_lane, &calls);
+            calls.n = 0;
+            parts[r] = lanes_fold(&lanes[r], run_lane, &calls); // what the first left is gone
+            assert_int_equal(calls.n, N_LANES / (uint32_t)n_ranks);
+            for (uint32_t i = 0; i < calls.n; i++)
+                assert_int_equal(calls.order[i], (uint32_t)r * calls.n + i);
         }
-        lanes_meet(parts, n_ranks, COUNT, pool);
-        assert_true(log.was_zero);
-        assert_int_equal(log.n, N_LANES);
-        for (uint32_t lane = 0; lane < N_LANES; lane++)
-            assert_int_equal(log.lanes[lane], lane);
-        for (size_t i = 0; i < COUNT; i++)
-            assert_true(parts[0][i] == pairwise(i));
-        for (int rank = 0; rank < n_ranks; rank++)
-            free(parts[rank]);
+        lanes_meet(parts, n_ranks, N, pool);
+        for (size_t i = 0; i < N; i++) {
+            if (parts[0][i] != tree_sum(0, N_LANES, i))
+                fail_msg("%d ranks, element %zu", n_ranks, i);
+        }
+        for (int r = 0; r < n_ranks; r++)
+            lanes_fini(&lanes[r]);
+        pool_destroy(pool);
     }
-    pool_destroy(pool);
 }
 
-static void another_order_would_be_noticed(void **state)
+static void the_values_are_such_that_the_order_matters(void **state)
 {
     size_t n_different = 0;
 
     (void)state;
-    for (size_t i = 0; i < COUNT; i++)
-        n_different += pairwise(i) != left_to_right(i);
-    assert_true(n_different > COUNT / 10);
-}
+    for (size_t i = 0; i < 1000; i++) {
+        float sum = 0;
 
-static void the_tree_needs_few_blocks_at_a_time(void **state)
-{
-    (void)state;
-    assert_int_equal(lanes_levels(1), 1);
-    assert_int_equal(lanes_levels(2), 2);
-    assert_int_equal(lanes_levels(4), 3);
-    assert_int_equal(lanes_levels(1024), 11);
+        for (uint32_t lane = 0; lane < N_LANES; lane++)
+            sum += tree_sum(lane, 1, i);
+        n_different += sum != tree_sum(0, N_LANES, i);
+    }
+    assert_true(n_different > 100);
 }
 
 static void lanes_are_a_power_of_two_that_the_ranks_divide(void **state)
 {
     (void)state;
     assert_true(lanes_are_valid(1, 1));
-    assert_true(lanes_are_valid(8, 4));
+    assert_true(lanes_are_valid(4, 2));
+    assert_true(lanes_are_valid(4, 4));
     assert_false(lanes_are_valid(0, 1));
     assert_false(lanes_are_valid(6, 2));
     assert_false(lanes_are_valid(4, 3));
     assert_false(lanes_are_valid(4, 8));
+    assert_false(lanes_are_valid(4, 0));
+}
+
+static void partial_blocks_grow_with_the_logarithm_of_the_lanes(void **state)
+{
+    (void)state;
+    assert_int_equal(lanes_levels(1), 1);
+    assert_int_equal(lanes_levels(2), 2);
+    assert_int_equal(lanes_levels(4), 3);
+    assert_int_equal(lanes_levels(64), 7);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_number_of_ranks_adds_in_the_order_of_the_tree),
-        cmocka_unit_test(another_order_would_be_noticed),
-        cmocka_unit_test(the_tree_needs_few_blocks_at_a_time),
+        cmocka_unit_test(any_number_of_ranks_makes_the_pairwise_tree_s_sum),
+        cmocka_unit_test(the_values_are_such_that_the_order_matters),
         cmocka_unit_test(lanes_are_a_power_of_two_that_the_ranks_divide),
+        cmocka_unit_test(partial_blocks_grow_with_the_logarithm_of_the_lanes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
