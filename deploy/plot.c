@@ -149,14 +149,15 @@ static int write_script(const char *path, const char *run_folder, bool has_held_
 
 int plot_run(const char *run_folder, const char *png_path, struct err *err)
 {
-    char script_path[PATH_BYTES], *output;
+    char script_path[PATH_BYTES], log_path[PATH_BYTES], *output;
     size_t n_rows[N_TABLES] = {0};
     if (file_join(script_path, sizeof script_path, run_folder, "curves.gnuplot", err) != 0 ||
+        file_join(log_path, sizeof log_path, run_folder, "curves.log", err) != 0 ||
         make_data(run_folder, n_rows, err) != 0 ||
         write_script(script_path, run_folder, n_rows[HELD_OUT] != 0, png_path, err) != 0)
         return -1;
     const char *argv[] = {"gnuplot", script_path, NULL};
-    if (process_capture(argv, NULL, GNUPLOT_MS, 1u << 20, &output, err) != 0) return -1;
+    if (process_capture(argv, log_path, GNUPLOT_MS, 1u << 20, &output, err) != 0) return -1;
     free(output);
     return 0;
 }
