@@ -303,9 +303,19 @@ static int use_curve(struct sock *s, const struct sock_keys *keys, struct err *e
     return set_text(s->zmq, ZMQ_CURVE_SECRETKEY, keys->client_secret, err);
 }
 
+// libzmq would dial port 99999, or an empty host, for ever.
+static bool is_endpoint(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (strncmp(text, "tcp://", 6) != 0 || colon == NULL || colon < text + 7) return false;
+    size_t n_digits = strspn(colon + 1, "0123456789");
+    unsigned long port = strtoul(colon + 1, NULL, 10);
+    return n_digits > 0 && colon[1 + n_digits] == '\0' && port > 0 && port <= UINT16_MAX;
+}
+
 struct sock *sock_dial(const char *endpoint, const struct sock_keys *keys, struct err *err)
 {
-    if (strncmp(endpoint, "tcp://", 6) != 0) {
+    if (!is_endpoint(endpoint)) {
         err_set(err, ERR_USAGE, "dial %s: want tcp://HOST:PORT", endpoint);
         return NULL;
     }
