@@ -1,4 +1,4 @@
-#define _GNU_SOURCE // fork, sockets
+#define _GNU_SOURCE // sockets
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,12 +10,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -519,54 +517,76 @@ static long resident_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-// In a process of its own, so that its memory is not ours: a client that sends
-// 1 MiB parts of one message without end.
-static pid_t start_flood(const struct sock_keys *k)
+// ZMTP by hand, for libzmq itself sends no message before its last part is there:
+// a greeting that names the mechanism, a READY, and the head of a 1 MiB part with
+// more to follow.
+static size_t write_opening(unsigned char *out, const char *mechanism)
 {
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child > 0) return child;
-    static char block[1 << 20];
-    alarm(20);
-    void *s = open_dealer(zmq_ctx_new(), k, NULL);
-    for (int i = 0; i < 64; i++)
-        zmq_send(s, block, sizeof block, ZMQ_SNDMORE | ZMQ_DONTWAIT);
-    for (;;)
-        pause(); // the parts are in libzmq's queue, which sends them when it is let
+    static const char ready[] = "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06"
+                                "DEALER";
+    memset(out, 0, 64);
+    out[0] = 0xff;
+    out[9] = 0x7f;
+    out[10] = 3;
+    memcpy(out + 12, mechanism, strlen(mechanism));
+    memcpy(out + 64, ready, sizeof ready - 1);
+    return 64 + sizeof ready - 1;
 }
 
-// How far the learner's memory grows while that goes on.
-static long growth_under_flood(const struct sock_keys *k, uint32_t for_ms)
+static const unsigned char part_head[9] = {0x03, 0, 0, 0, 0, 0, 0x10, 0, 0};
+
+// How far the learner's memory grows while a peer sends one message without end,
+// from anew whenever it is thrown out.
+static long growth_under_flood(const char *mechanism, uint32_t for_ms, uint32_t *n_thrown_out)
 {
+    static unsigned char part[sizeof part_head + (1 << 20)];
+    unsigned char opening[128];
     struct frames in;
     struct peer from;
     struct err err = {0};
     long before_kib = resident_kib(), grown_kib = 0;
-    pid_t child = start_flood(k);
     uint64_t start_ms = clock_now_ms();
+    size_t n_opening = write_opening(opening, mechanism), at = 0;
+    int fd = -1;
+    memcpy(part, part_head, sizeof part_head);
+    *n_thrown_out = 0;
     while (clock_now_ms() - start_ms < for_ms && grown_kib < 32 << 10) {
+        if (fd < 0) {
+            fd = open_raw();
+            at = 0;
+            assert_int_equal(send(fd, opening, n_opening, MSG_NOSIGNAL), (ssize_t)n_opening);
+        }
+        ssize_t n = send(fd, part + at, sizeof part - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) at = (at + (size_t)n) % sizeof part;
+        if (n < 0 && errno != EAGAIN) {
+            (*n_thrown_out)++;
+            close(fd);
+            fd = -1;
+        }
         turn();
         assert_int_equal(sock_receive(learner, &in, &from, &err), 0);
         if (resident_kib() - before_kib > grown_kib) grown_kib = resident_kib() - before_kib;
     }
-    kill(child, SIGKILL);
-    assert_int_equal(waitpid(child, NULL, 0), child);
+    if (fd >= 0) close(fd);
     return grown_kib;
 }
 
-// The last measurement shows that the others could have found something: who
-// holds the key is trusted not to do this, for libzmq has no limit against it.
+// The last measurement shows that the others could have found something.  Who
+// gets through the handshake is trusted not to do this: libzmq has no limit.
 static void test_an_endless_message_of_a_stranger_costs_no_memory(void **state)
 {
-    (void)state;
-    struct sock_keys not_listed = strange;
-    memcpy(not_listed.server_public, keys.server_public, SOCK_KEY_BYTES);
+    uint32_t n_thrown_out;
     listen_with(&keys);
-    assert_true(growth_under_flood(NULL, 1000) < 8 << 10);
-    assert_true(growth_under_flood(&not_listed, 1000) < 8 << 10);
+    assert_true(growth_under_flood("NULL", 500, &n_thrown_out) < 8 << 10);
+    assert_true(n_thrown_out > 0);
+    assert_true(growth_under_flood("CURVE", 500, &n_thrown_out) < 8 << 10);
+    assert_true(n_thrown_out > 0);
     actor = dial_with(&keys);
     expect_exchange();
-    assert_true(growth_under_flood(&keys, DEADLINE_MS) >= 32 << 10);
+    teardown(state);
+    listen_with(NULL);
+    assert_true(growth_under_flood("NULL", DEADLINE_MS, &n_thrown_out) >= 32 << 10);
+    assert_int_equal(n_thrown_out, 0);
 }
 
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
