@@ -11,27 +11,27 @@
 #include "common/base/rng.h"
 #include "proto/object.h"
 
-#define SIZE_BYTES (5 * CHUNK_BYTES + 1234)
-#define N_CHUNKS 6
-#define LIMIT_BYTES (16u << 20)
+#define SEED 77
+#define N_CHUNKS 9
+#define SIZE ((N_CHUNKS - 1) * CHUNK_BYTES + 12345u) // the last chunk is short
 
-static unsigned char *content;
+static unsigned char *content; // (SIZE)
 static struct object object;
 static struct fetch *fetch;
+static struct err err;
 
-static int setup_group(void **state)
+static int make_object(void **state)
 {
     (void)state;
-    struct rng_stream rng;
-    rng_stream_init(&rng, (struct rng_key){7, RNG_TEST}, 0, 0);
-    content = malloc(SIZE_BYTES);
-    for (size_t i = 0; i < SIZE_BYTES; i++)
-        content[i] = (unsigned char)(rng_next(&rng) >> 8);
-    object_init(&object, content, SIZE_BYTES, 9);
+    content = malloc(SIZE);
+    if (content == NULL) return -1;
+    for (uint32_t i = 0; i < SIZE; i++)
+        content[i] = (unsigned char)(i * 2654435761u >> 19);
+    object_init(&object, content, SIZE, 5);
     return 0;
 }
 
-static int teardown_group(void **state)
+static int free_object(void **state)
 {
     (void)state;
     object_fini(&object);
@@ -39,295 +39,353 @@ static int teardown_group(void **state)
     return 0;
 }
 
-static int setup(void **state)
+static int begin(void **state)
 {
     (void)state;
-    fetch = fetch_create(&object.hash, LIMIT_BYTES);
+    err = (struct err){0};
+    fetch = fetch_create(&object.hash, SIZE);
     return 0;
 }
 
-static int teardown(void **state)
+static int end(void **state)
 {
     (void)state;
     fetch_destroy(fetch);
     return 0;
 }
 
+static struct manifest the_manifest(void)
+{
+    struct manifest m;
+    object_manifest(&object, &m);
+    return m;
+}
+
+static struct chunk_data the_chunk(uint32_t number)
+{
+    struct chunk_data c;
+    assert_true(object_chunk(&object, number, &c));
+    return c;
+}
+
 static void take_manifest(void)
 {
-    struct manifest manifest;
-    struct err err = {0};
-    object_manifest(&object, &manifest);
-    assert_int_equal(fetch_take_manifest(fetch, &manifest, &err), 0);
+    struct manifest m = the_manifest();
+    if (fetch_take_manifest(fetch, &m, &err) != 0) fail_msg("%s", err.text);
 }
 
-static int take_chunk(uint32_t number, struct err *err)
+static void take_chunk(uint32_t number)
 {
-    struct chunk_data chunk;
-    assert_true(object_chunk(&object, number, &chunk));
-    return fetch_take_chunk(fetch, &chunk, err);
+    struct chunk_data c = the_chunk(number);
+    if (fetch_take_chunk(fetch, &c, &err) != 0) fail_msg("%s", err.text);
 }
 
-static void expect_content(void)
+static void assert_complete(void)
 {
-    uint64_t size_bytes = 0;
     assert_true(fetch_is_complete(fetch));
-    assert_int_equal(fetch_bytes_done(fetch), SIZE_BYTES);
+    assert_int_equal(fetch_bytes_done(fetch), SIZE);
+    uint64_t size_bytes = 0;
     unsigned char *bytes = fetch_take_bytes(fetch, &size_bytes);
-    assert_int_equal(size_bytes, SIZE_BYTES);
-    assert_memory_equal(bytes, content, SIZE_BYTES);
-    assert_int_equal(bytes[SIZE_BYTES], 0);
+    assert_int_equal(size_bytes, SIZE);
+    assert_memory_equal(bytes, content, SIZE);
+    assert_int_equal(bytes[SIZE], 0);
     free(bytes);
 }
 
-static void test_an_object_is_named_by_the_hash_of_its_bytes(void **state)
+// --- serving -------------------------------------------------------------------------------------
+
+static void test_the_served_chunks_are_the_object(void **state)
 {
     (void)state;
-    struct hash whole = hash_of(content, SIZE_BYTES);
-    struct chunk_data chunk;
-    assert_true(hash_is_equal(&object.hash, &whole));
+    struct hasher whole;
+    struct chunk_data c;
+    hasher_init(&whole);
+    for (uint32_t i = 0; object_chunk(&object, i, &c); i++) {
+        struct hash h = hash_of(c.bytes, c.size_bytes);
+        assert_true(hash_is_equal(&h, &the_manifest().chunks[i]));
+        hasher_add(&whole, c.bytes, c.size_bytes);
+    }
+    struct hash h = hasher_end(&whole), direct = hash_of(content, SIZE);
+    assert_true(hash_is_equal(&h, &object.hash) && hash_is_equal(&direct, &object.hash));
     assert_int_equal(object.n_chunks, N_CHUNKS);
-    assert_true(object_chunk(&object, N_CHUNKS - 1, &chunk));
-    assert_int_equal(chunk.size_bytes, 1234);
-    assert_false(object_chunk(&object, N_CHUNKS, &chunk));
+    assert_false(object_chunk(&object, N_CHUNKS, &c));
+    assert_false(object_chunk(&object, UINT32_MAX, &c));
+    assert_int_equal(the_manifest().version, 5);
 }
 
-static void test_an_object_comes_in_any_order_and_more_than_once(void **state)
+// --- fetching ------------------------------------------------------------------------------------
+
+static void test_chunks_may_come_in_any_order_and_more_than_once(void **state)
 {
     (void)state;
-    static const uint32_t order[] = {5, 2, 2, 0, 5, 4, 1, 0, 3, 3};
-    struct err err = {0};
-    take_manifest();
+    static const uint32_t order[] = {8, 3, 3, 0, 7, 1, 8, 2, 6, 5, 0, 4};
     take_manifest();
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        assert_int_equal(fetch_is_complete(fetch), i > 8);
-        assert_int_equal(take_chunk(order[i], &err), 0);
+        assert_false(fetch_is_complete(fetch));
+        take_chunk(order[i]);
+        take_manifest(); // once more
     }
-    expect_content();
+    take_chunk(2); // late
+    struct get get;
+    assert_false(fetch_next(fetch, 1000000, 8, &get));
+    assert_complete();
 }
 
-static void test_the_manifest_is_asked_for_first_and_again_when_nothing_comes(void **state)
+// A link that loses, repeats and reorders: a bag of messages under way.
+static void run_over_a_bad_link(uint32_t number, uint32_t window, uint32_t loss_percent)
+{
+    struct {
+        bool is_manifest;
+        uint32_t chunk;
+    } bag[1024];
+    uint32_t n = 0, n_gets = 0;
+    uint64_t now_ms = 5000;
+    struct rng_stream rng;
+    rng_stream_init(&rng, (struct rng_key){SEED, RNG_TEST}, number, 0);
+    for (; !fetch_is_complete(fetch); now_ms += 50) {
+        struct get get;
+        assert_true(now_ms < 3600000);
+        for (; fetch_next(fetch, now_ms, window, &get); n_gets++) {
+            assert_true(hash_is_equal(&get.object, &object.hash));
+            assert_true(get.first + get.count <= N_CHUNKS && get.count <= window);
+            for (uint32_t i = 0; i < get.count + get.want_manifest; i++) {
+                for (uint32_t copies = 1 + (rng_below(&rng, 10) == 0); copies > 0 && n < 1024;
+                     copies--) {
+                    if (rng_below(&rng, 100) < loss_percent) continue;
+                    bag[n].is_manifest = get.want_manifest;
+                    bag[n++].chunk = get.first + i;
+                }
+            }
+        }
+        for (uint32_t came = rng_below(&rng, 4); came > 0 && n > 0; came--) {
+            uint32_t i = rng_below(&rng, n);
+            if (bag[i].is_manifest)
+                take_manifest();
+            else
+                take_chunk(bag[i].chunk);
+            bag[i] = bag[--n];
+        }
+    }
+    assert_true(n_gets > 1);
+    assert_complete();
+}
+
+static void test_loss_repetition_and_disorder_are_survived(void **state)
+{
+    (void)state;
+    static const uint32_t losses[] = {0, 20, 60, 85};
+    for (uint32_t i = 0; i < 12; i++) {
+        fetch_destroy(fetch);
+        fetch = fetch_create(&object.hash, SIZE);
+        run_over_a_bad_link(i, 1 + 3 * (i % 3), losses[i % 4]);
+    }
+}
+
+static void test_no_more_than_the_window_is_asked_for(void **state)
 {
     (void)state;
     struct get get;
-    uint64_t now_ms = 1000;
-    assert_true(fetch_next(fetch, now_ms, 4, &get));
-    assert_true(get.want_manifest && get.count == 0);
-    assert_false(fetch_next(fetch, now_ms + 999, 4, &get));
-    assert_true(fetch_next(fetch, now_ms + 1000, 4, &get)); // then 2 s, 4 s, 8 s, 8 s
-    assert_false(fetch_next(fetch, now_ms + 2999, 4, &get));
-    assert_true(fetch_next(fetch, now_ms + 3000, 4, &get));
-    assert_true(fetch_next(fetch, now_ms + 7000, 4, &get));
-    assert_true(fetch_next(fetch, now_ms + 15000, 4, &get));
-    assert_false(fetch_next(fetch, now_ms + 22999, 4, &get));
-    assert_true(fetch_next(fetch, now_ms + 23000, 4, &get));
-    assert_true(get.want_manifest);
-}
-
-static void test_at_most_the_window_is_asked_for_at_a_time(void **state)
-{
-    (void)state;
-    struct get get;
-    struct err err = {0};
+    assert_true(fetch_next(fetch, 0, 3, &get) && get.want_manifest && get.count == 0);
+    assert_false(fetch_next(fetch, 999, 3, &get));
     take_manifest();
-    assert_true(fetch_next(fetch, 1000, 4, &get));
-    assert_false(get.want_manifest);
+    assert_true(fetch_next(fetch, 10, 3, &get));
+    assert_true(!get.want_manifest && get.first == 0 && get.count == 3);
+    assert_false(fetch_next(fetch, 11, 3, &get));
+    take_chunk(1);
+    assert_true(fetch_next(fetch, 12, 3, &get));
+    assert_true(get.first == 3 && get.count == 1);
+    assert_false(fetch_next(fetch, 13, 3, &get));
+}
+
+static void test_what_is_not_answered_is_asked_again_ever_less_often(void **state)
+{
+    (void)state;
+    struct get get;
+    uint64_t last_ms = 0;
+    uint32_t n = 0;
+    static const uint64_t waits_ms[] = {0, 1000, 2000, 4000, 8000, 8000};
+    for (uint64_t now_ms = 0; n < 6; now_ms += 10) {
+        assert_true(now_ms < 60000);
+        if (!fetch_next(fetch, now_ms, 4, &get)) continue;
+        assert_true(get.want_manifest);
+        assert_int_equal(now_ms - last_ms, waits_ms[n++]);
+        last_ms = now_ms;
+    }
+    take_manifest();
+    assert_true(fetch_next(fetch, last_ms + 10, 4, &get));
+    assert_int_equal(get.count, 4);
+    assert_false(fetch_next(fetch, last_ms + 1009, 4, &get));
+    assert_true(fetch_next(fetch, last_ms + 1010, 4, &get));
     assert_true(get.first == 0 && get.count == 4);
-    assert_false(fetch_next(fetch, 1000, 4, &get));
-    assert_int_equal(take_chunk(1, &err), 0);
-    assert_true(fetch_next(fetch, 1000, 4, &get));
-    assert_true(get.first == 4 && get.count == 1);
-    assert_int_equal(take_chunk(0, &err), 0);
-    assert_int_equal(take_chunk(2, &err), 0);
-    assert_true(fetch_next(fetch, 1000, 4, &get));
-    assert_true(get.first == 5 && get.count == 1); // there are no more
-    assert_false(fetch_next(fetch, 1000, 4, &get));
 }
 
-static void test_what_is_lost_is_asked_for_again_and_only_that(void **state)
+// --- refusing ------------------------------------------------------------------------------------
+
+static void assert_chunk_refused(struct chunk_data c, enum err_code code)
+{
+    uint64_t before = fetch_bytes_done(fetch);
+    assert_int_equal(fetch_take_chunk(fetch, &c, &err), -1);
+    assert_int_equal(err.code, code);
+    assert_int_equal(fetch_bytes_done(fetch), before);
+}
+
+static void test_a_corrupted_chunk_is_refused_and_the_right_one_still_taken(void **state)
 {
     (void)state;
-    struct get get;
-    struct err err = {0};
+    static unsigned char wrong[CHUNK_BYTES];
     take_manifest();
-    assert_true(fetch_next(fetch, 1000, 64, &get));
-    assert_int_equal(get.count, N_CHUNKS);
-    assert_int_equal(take_chunk(0, &err), 0);
-    assert_int_equal(take_chunk(3, &err), 0);
-    assert_false(fetch_next(fetch, 1500, 64, &get));
-    assert_false(fetch_next(fetch, 2499, 64, &get)); // something came at 1500: not silent for 1 s
-    assert_true(fetch_next(fetch, 2500, 64, &get));
-    assert_true(get.first == 1 && get.count == 2);
-    assert_true(fetch_next(fetch, 2500, 64, &get));
-    assert_true(get.first == 4 && get.count == 2);
-    assert_false(fetch_next(fetch, 2500, 64, &get));
-    for (uint32_t i = 1; i < N_CHUNKS; i++)
-        assert_int_equal(take_chunk(i, &err), 0);
-    assert_false(fetch_next(fetch, 99999, 64, &get));
-    expect_content();
+    for (uint32_t i = 0; i < N_CHUNKS; i++) {
+        struct chunk_data c = the_chunk(i);
+        memcpy(wrong, c.bytes, c.size_bytes);
+        wrong[(i * 131071u) % c.size_bytes] ^= 1;
+        struct chunk_data bad = c;
+        bad.bytes = wrong;
+        assert_chunk_refused(bad, ERR_MISMATCH);
+        bad = the_chunk(i == 0 ? 1 : i - 1); // another place's bytes
+        bad.number = i;
+        if (bad.size_bytes == c.size_bytes) assert_chunk_refused(bad, ERR_MISMATCH);
+        take_chunk(i);
+    }
+    assert_complete();
 }
 
-static void test_a_chunk_that_came_unasked_is_not_asked_for(void **state)
+static void test_chunks_of_a_wrong_size_number_or_object_are_refused(void **state)
 {
     (void)state;
-    struct get get;
-    struct err err = {0};
+    struct chunk_data c = the_chunk(2);
+    assert_chunk_refused(c, ERR_FORMAT); // before the manifest
     take_manifest();
-    assert_int_equal(take_chunk(0, &err), 0);
-    assert_int_equal(take_chunk(3, &err), 0);
-    assert_true(fetch_next(fetch, 1000, 64, &get));
-    assert_true(get.first == 1 && get.count == 2);
-    assert_true(fetch_next(fetch, 1000, 64, &get));
-    assert_true(get.first == 4 && get.count == 2);
+    c.number = N_CHUNKS;
+    assert_chunk_refused(c, ERR_FORMAT);
+    c.number = UINT32_MAX;
+    assert_chunk_refused(c, ERR_FORMAT);
+    c = the_chunk(2);
+    c.size_bytes--;
+    assert_chunk_refused(c, ERR_FORMAT);
+    c = the_chunk(2);
+    c.number = N_CHUNKS - 1; // the short one
+    assert_chunk_refused(c, ERR_FORMAT);
+    c = the_chunk(2);
+    c.object.bytes[31] ^= 1;
+    assert_chunk_refused(c, ERR_MISMATCH);
 }
 
-static void test_a_damaged_chunk_is_refused_and_the_right_one_taken_after_it(void **state)
+static void assert_manifest_refused(const struct manifest *m, enum err_code code)
 {
-    (void)state;
-    struct err err = {0};
-    struct chunk_data chunk;
-    static unsigned char bad[CHUNK_BYTES];
-    assert_int_equal(take_chunk(0, &err), -1); // no manifest yet
-    assert_int_equal(err.code, ERR_FORMAT);
-    take_manifest();
-    assert_true(object_chunk(&object, 2, &chunk));
-    memcpy(bad, chunk.bytes, chunk.size_bytes);
-    bad[CHUNK_BYTES / 2] ^= 1;
-    chunk.bytes = bad;
-    assert_int_equal(fetch_take_chunk(fetch, &chunk, &err), -1);
-    assert_int_equal(err.code, ERR_MISMATCH);
-    assert_non_null(strstr(err.text, "chunk 2 of 6"));
-
-    assert_true(object_chunk(&object, 2, &chunk));
-    chunk.number = N_CHUNKS;
-    assert_int_equal(fetch_take_chunk(fetch, &chunk, &err), -1);
-    chunk.number = N_CHUNKS - 1; // which is shorter
-    assert_int_equal(fetch_take_chunk(fetch, &chunk, &err), -1);
-    chunk.number = 2;
-    chunk.size_bytes--;
-    assert_int_equal(fetch_take_chunk(fetch, &chunk, &err), -1);
-    chunk.size_bytes++;
-    chunk.object.bytes[0] ^= 1;
-    assert_int_equal(fetch_take_chunk(fetch, &chunk, &err), -1);
-    assert_int_equal(fetch_bytes_done(fetch), 0);
-
-    for (uint32_t i = 0; i < N_CHUNKS; i++)
-        assert_int_equal(take_chunk(i, &err), 0);
-    expect_content();
-}
-
-static void expect_manifest_refused(const struct manifest *m, enum err_code code)
-{
-    struct err err = {0};
-    struct get get;
-    static uint64_t now_ms; // late enough at each call to be asked for again
-    now_ms += 100000;
+    err = (struct err){0};
     assert_int_equal(fetch_take_manifest(fetch, m, &err), -1);
     assert_int_equal(err.code, code);
-    assert_true(fetch_next(fetch, now_ms, 4, &get) && get.want_manifest);
+    struct chunk_data c = the_chunk(0);
+    assert_int_equal(fetch_take_chunk(fetch, &c, &err), -1); // nothing was kept
 }
 
-static void test_a_manifest_that_lies_is_refused_before_it_costs_memory(void **state)
+static void test_lying_manifests_are_refused_before_memory_is_taken(void **state)
 {
     (void)state;
-    struct manifest right, m;
-    object_manifest(&object, &right);
-
-    m = right;
-    m.size_bytes = LIMIT_BYTES + 1;
-    m.n_chunks = 17;
-    expect_manifest_refused(&m, ERR_LIMIT);
-    m.size_bytes = UINT64_MAX;
-    expect_manifest_refused(&m, ERR_LIMIT);
-    m = right;
-    m.n_chunks--;
-    expect_manifest_refused(&m, ERR_FORMAT);
-    m = right;
-    m.chunk_bytes = CHUNK_BYTES / 2;
-    expect_manifest_refused(&m, ERR_FORMAT);
-    m = right;
+    static const uint64_t sizes[] = {SIZE + 1, OBJECT_BYTES_MAX, OBJECT_BYTES_MAX + 1, UINT64_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct manifest m = the_manifest();
+        m.size_bytes = sizes[i];
+        m.n_chunks = (uint32_t)((sizes[i] - 1) / CHUNK_BYTES + 1); // in step with the lie
+        assert_manifest_refused(&m, ERR_LIMIT);
+    }
+    struct manifest m = the_manifest();
+    m.n_chunks = N_CHUNKS - 1;
+    assert_manifest_refused(&m, ERR_FORMAT);
+    m.n_chunks = UINT32_MAX;
+    assert_manifest_refused(&m, ERR_FORMAT);
+    m = the_manifest();
+    m.size_bytes = CHUNK_BYTES; // 9 hashes for one chunk
+    assert_manifest_refused(&m, ERR_FORMAT);
+    m = the_manifest();
+    m.chunk_bytes = 1;
+    assert_manifest_refused(&m, ERR_FORMAT);
+    m = the_manifest();
     m.chunks = NULL;
-    expect_manifest_refused(&m, ERR_FORMAT);
-    m = right;
-    m.base = 8;
-    expect_manifest_refused(&m, ERR_FORMAT);
-    m = right;
-    m.object.bytes[31] ^= 1;
-    expect_manifest_refused(&m, ERR_MISMATCH);
+    assert_manifest_refused(&m, ERR_FORMAT);
+    m = the_manifest();
+    m.base = 4;
+    assert_manifest_refused(&m, ERR_FORMAT);
+    m = the_manifest();
+    m.object.bytes[0] ^= 1;
+    assert_manifest_refused(&m, ERR_MISMATCH);
+
+    take_manifest(); // the true one is still welcome
+    for (uint32_t i = 0; i < N_CHUNKS; i++)
+        take_chunk(i);
+    assert_complete();
 }
 
-// Chunks that match a manifest which is itself a lie: only the whole hash tells.
-static void test_chunks_that_make_up_another_whole_start_the_fetch_anew(void **state)
+static void test_chunks_that_make_up_something_else_start_the_fetch_anew(void **state)
 {
     (void)state;
-    struct object other;
-    struct manifest manifest;
-    struct err err = {0};
-    struct get get;
-    unsigned char *changed = malloc(SIZE_BYTES);
-    memcpy(changed, content, SIZE_BYTES);
-    changed[SIZE_BYTES - 1] ^= 1;
-    object_init(&other, changed, SIZE_BYTES, 9);
-    object_manifest(&other, &manifest);
-    manifest.object = object.hash;
-    assert_int_equal(fetch_take_manifest(fetch, &manifest, &err), 0);
+    // Every hash in the manifest is true of its chunk, but the whole is not the object.
+    unsigned char *other = malloc(SIZE);
+    struct object forged;
+    memcpy(other, content, SIZE);
+    other[4 * CHUNK_BYTES + 7] ^= 0x40;
+    object_init(&forged, other, SIZE, 5);
+    struct manifest m;
+    object_manifest(&forged, &m);
+    m.object = object.hash;
+    assert_int_equal(fetch_take_manifest(fetch, &m, &err), 0);
     for (uint32_t i = 0; i < N_CHUNKS; i++) {
-        struct chunk_data chunk;
-        assert_true(object_chunk(&other, i, &chunk));
-        chunk.object = object.hash;
-        assert_int_equal(fetch_take_chunk(fetch, &chunk, &err), i < N_CHUNKS - 1 ? 0 : -1);
+        struct chunk_data c;
+        object_chunk(&forged, i, &c);
+        c.object = object.hash;
+        assert_int_equal(fetch_take_chunk(fetch, &c, &err), i + 1 < N_CHUNKS ? 0 : -1);
     }
     assert_int_equal(err.code, ERR_MISMATCH);
     assert_false(fetch_is_complete(fetch));
-    object_fini(&other);
-    free(changed);
+    assert_int_equal(fetch_bytes_done(fetch), 0);
+    object_fini(&forged);
+    free(other);
 
-    assert_true(fetch_next(fetch, 1000, 4, &get) && get.want_manifest);
+    struct get get;
+    assert_true(fetch_next(fetch, 100, 4, &get) && get.want_manifest);
     take_manifest();
     for (uint32_t i = 0; i < N_CHUNKS; i++)
-        assert_int_equal(take_chunk(i, &err), 0);
-    expect_content();
+        take_chunk(i);
+    assert_complete();
 }
 
-static void test_an_object_of_no_bytes_is_complete_with_its_manifest(void **state)
+static void test_an_empty_object_is_complete_with_its_manifest(void **state)
 {
     (void)state;
-    struct object nothing;
-    struct manifest manifest;
-    struct err err = {0};
-    uint64_t size_bytes = 1;
-    object_init(&nothing, "", 0, 0);
-    struct fetch *f = fetch_create(&nothing.hash, 0);
-    object_manifest(&nothing, &manifest);
-    assert_int_equal(fetch_take_manifest(f, &manifest, &err), 0);
+    struct object empty;
+    struct manifest m;
+    object_init(&empty, NULL, 0, 0);
+    object_manifest(&empty, &m);
+    struct fetch *f = fetch_create(&empty.hash, 0);
+    assert_int_equal(fetch_take_manifest(f, &m, &err), 0);
     assert_true(fetch_is_complete(f));
-    free(fetch_take_bytes(f, &size_bytes));
-    assert_int_equal(size_bytes, 0);
+    uint64_t size_bytes = 1;
+    unsigned char *bytes = fetch_take_bytes(f, &size_bytes);
+    assert_true(size_bytes == 0 && bytes[0] == 0);
+    free(bytes);
     fetch_destroy(f);
-    object_fini(&nothing);
+    f = fetch_create(&object.hash, SIZE); // the name of something, and nothing behind it
+    m.object = object.hash;
+    assert_int_equal(fetch_take_manifest(f, &m, &err), -1);
+    assert_int_equal(err.code, ERR_MISMATCH);
+    fetch_destroy(f);
+    object_fini(&empty);
 }
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_object_is_named_by_the_hash_of_its_bytes),
-        cmocka_unit_test_setup_teardown(test_an_object_comes_in_any_order_and_more_than_once, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(
-            test_the_manifest_is_asked_for_first_and_again_when_nothing_comes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_at_most_the_window_is_asked_for_at_a_time, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_what_is_lost_is_asked_for_again_and_only_that, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_a_chunk_that_came_unasked_is_not_asked_for, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(
-            test_a_damaged_chunk_is_refused_and_the_right_one_taken_after_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_manifest_that_lies_is_refused_before_it_costs_memory,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_chunks_that_make_up_another_whole_start_the_fetch_anew,
-                                        setup, teardown),
-        cmocka_unit_test(test_an_object_of_no_bytes_is_complete_with_its_manifest),
+        TEST(test_the_served_chunks_are_the_object),
+        TEST(test_chunks_may_come_in_any_order_and_more_than_once),
+        TEST(test_loss_repetition_and_disorder_are_survived),
+        TEST(test_no_more_than_the_window_is_asked_for),
+        TEST(test_what_is_not_answered_is_asked_again_ever_less_often),
+        TEST(test_a_corrupted_chunk_is_refused_and_the_right_one_still_taken),
+        TEST(test_chunks_of_a_wrong_size_number_or_object_are_refused),
+        TEST(test_lying_manifests_are_refused_before_memory_is_taken),
+        TEST(test_chunks_that_make_up_something_else_start_the_fetch_anew),
+        TEST(test_an_empty_object_is_complete_with_its_manifest),
     };
-    return cmocka_run_group_tests(tests, setup_group, teardown_group);
+    return cmocka_run_group_tests(tests, make_object, free_object);
 }
