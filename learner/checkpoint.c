@@ -21,6 +21,7 @@
 #define LATEST "latest_checkpointed_iteration.txt"
 #define REFERENCE "reference.bf16"
 #define PREVIOUS "previous.bf16"
+#define SHARD "shard-"
 #define HEAD_MAGIC "ARGSHARD"
 #define WRITE_BYTES ((size_t)8 << 20)
 
@@ -103,7 +104,7 @@ static int write_shard(const char *folder, const struct checkpoint_state *state,
         {&head, sizeof head}, {adam->masters, size}, {adam->m, size}, {adam->v, size}};
     char name[CHECKPOINT_NAME_BYTES];
 
-    snprintf(name, sizeof name, "shard-%04d.bin", comm_rank());
+    snprintf(name, sizeof name, SHARD "%04d.bin", comm_rank());
     entry->first = adam->first;
     entry->count = adam->count;
     return write_file(folder, name, parts, sizeof parts / sizeof *parts, entry, err);
@@ -144,7 +145,8 @@ static int ascending(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static void list_steps(const char *folder, struct step_list *list)
+// Of the folders whose names end so.
+static void list_steps(const char *folder, const char *ending, struct step_list *list)
 {
     DIR *dir = opendir(folder);
     const struct dirent *entry;
@@ -160,7 +162,7 @@ static void list_steps(const char *folder, struct step_list *list)
             continue;
         }
         step = strtoull(digits, &end, 10);
-        if (*end == '\0') list->steps[list->n++] = step;
+        if (strcmp(end, ending) == 0) list->steps[list->n++] = step;
     }
     closedir(dir);
     qsort(list->steps, list->n, sizeof *list->steps, ascending);
@@ -175,31 +177,51 @@ static int step_path(char *out, const char *folder, uint64_t step, const char *e
     return file_join(out, PATH_BYTES, folder, name, err);
 }
 
-static void prune(const char *folder, uint64_t keep)
+static void remove_step(const char *folder, uint64_t step, const char *ending)
 {
-    struct step_list *list = malloc(sizeof *list);
+    char path[PATH_BYTES];
     struct err err;
 
-    CHECK(list != NULL);
-    list_steps(folder, list);
-    for (size_t i = 0; i + keep < list->n; i++) {
-        char path[PATH_BYTES];
-
-        if (step_path(path, folder, list->steps[i], "", &err) != 0 ||
-            file_remove_tree(path, &err) != 0) {
-            log_line(LOG_WARN, "checkpoint not pruned: %s", err.text);
-        }
+    if (step_path(path, folder, step, ending, &err) != 0 || file_remove_tree(path, &err) != 0) {
+        log_line(LOG_WARN, "checkpoint not removed: %s", err.text);
     }
+}
+
+// Steps after `newest` are of a life that this one does not continue, because
+// they were damaged: they must not push out what can be used.
+static void prune(const char *folder, uint64_t newest, uint64_t keep)
+{
+    struct step_list *list = malloc(sizeof *list);
+    size_t n;
+
+    CHECK(list != NULL);
+    list_steps(folder, "", list);
+    for (n = list->n; n > 0 && list->steps[n - 1] > newest; n--)
+        remove_step(folder, list->steps[n - 1], "");
+    for (size_t i = 0; i + keep < n; i++)
+        remove_step(folder, list->steps[i], "");
     free(list);
 }
 
 // --- saving ------------------------------------------------------------------
 
+// Of lives that were cut short while they saved.
+static void remove_temporaries(const char *folder)
+{
+    struct step_list *list = malloc(sizeof *list);
+
+    CHECK(list != NULL);
+    list_steps(folder, TEMPORARY, list);
+    for (size_t i = 0; i < list->n; i++)
+        remove_step(folder, list->steps[i], TEMPORARY);
+    free(list);
+}
+
 static int make_temporary(const char *folder, uint64_t step, char *path, struct err *err)
 {
     if (step_path(path, folder, step, TEMPORARY, err) != 0) return -1;
     if (comm_rank() != 0) return 0;
-    if (file_remove_tree(path, err) != 0) return -1; // of a life that was cut short
+    remove_temporaries(folder);
     return file_make_folders(path, err);
 }
 
@@ -221,7 +243,7 @@ static int seal(const char *folder, const char *temporary, const struct manifest
     snprintf(text, sizeof text, "%" PRIu64 "\n", m->meta.step);
     if (file_join(latest, sizeof latest, folder, LATEST, err) != 0) return -1;
     if (file_write_atomic(latest, text, strlen(text), err) != 0) return -1;
-    prune(folder, keep);
+    prune(folder, m->meta.step, keep);
     return 0;
 }
 
@@ -266,11 +288,38 @@ int checkpoint_save(const char *folder, const struct checkpoint_state *state,
 
 // --- loading -----------------------------------------------------------------
 
+static bool is_shard(const struct checkpoint_file *f)
+{
+    return strncmp(f->name, SHARD, strlen(SHARD)) == 0;
+}
+
+// A shard may be empty: small models have fewer blocks than there are ranks.
+static int check_entry(const struct checkpoint_file *f, uint64_t n_elements, const char *path,
+                       struct err *err)
+{
+    const uint64_t size = is_shard(f) ? sizeof(struct shard_head) + f->count * 3 * sizeof(float)
+                                      : n_elements * sizeof(uint16_t);
+
+    if (!is_shard(f) &&
+        (f->count > 0 || (strcmp(f->name, REFERENCE) != 0 && strcmp(f->name, PREVIOUS) != 0))) {
+        return err_set(err, ERR_FORMAT, "%s: %s is no file of a checkpoint", path, f->name);
+    }
+    if (f->size_bytes == size) return 0;
+    return err_set(err, ERR_FORMAT, "%s/%s: %" PRIu64 " bytes, want %" PRIu64, path, f->name,
+                   f->size_bytes, size);
+}
+
+static bool has_block(const struct manifest_of_checkpoint *m, const char *name, const char *who,
+                      const char *path, struct err *err)
+{
+    if (checkpoint_manifest_find(m, name)) return true;
+    (void)err_set(err, ERR_MISMATCH, "%s: it has no %s, which %s needs", path, name, who);
+    return false;
+}
+
 static bool is_usable(const char *path, uint64_t step, const struct checkpoint_state *state,
                       struct manifest_of_checkpoint *m, struct err *err)
 {
-    const struct checkpoint_file *block;
-
     if (checkpoint_manifest_read(path, m, err) != 0) return false;
     if (m->meta.step != step) {
         (void)err_set(err, ERR_FORMAT, "%s: its manifest is of step %" PRIu64, path, m->meta.step);
@@ -281,23 +330,12 @@ static bool is_usable(const char *path, uint64_t step, const struct checkpoint_s
                       m->n_elements, state->n_elements);
         return false;
     }
-    if (checkpoint_manifest_verify(path, m, err) != 0) return false;
-    block = checkpoint_manifest_find(m, REFERENCE);
-    if (state->reference && !block) {
-        (void)err_set(err, ERR_MISMATCH, "%s: it has no " REFERENCE ", the KL term needs it", path);
-        return false;
-    }
     for (size_t i = 0; i < m->n_files; i++) {
-        const struct checkpoint_file *f = &m->files[i];
-        uint64_t size = f->count > 0 ? sizeof(struct shard_head) + f->count * 3 * sizeof(float)
-                                     : m->n_elements * sizeof(uint16_t);
-
-        if (f->size_bytes == size) continue;
-        (void)err_set(err, ERR_FORMAT, "%s/%s: %" PRIu64 " bytes, want %" PRIu64, path, f->name,
-                      f->size_bytes, size);
-        return false;
+        if (check_entry(&m->files[i], m->n_elements, path, err) != 0) return false;
     }
-    return true;
+    if (checkpoint_manifest_verify(path, m, err) != 0) return false;
+    return (!state->reference || has_block(m, REFERENCE, "the KL term", path, err)) &&
+           (!state->previous || has_block(m, PREVIOUS, "one_step_off", path, err));
 }
 
 // Rank 0: the step of the newest one that can be used, UINT64_MAX when there is
@@ -309,7 +347,7 @@ static int find_newest(const char *folder, const struct checkpoint_state *state,
     size_t n_listed;
 
     CHECK(list != NULL);
-    list_steps(folder, list);
+    list_steps(folder, "", list);
     *step = UINT64_MAX;
     for (size_t i = list->n; i-- > 0 && *step == UINT64_MAX;) {
         char path[PATH_BYTES];
@@ -398,7 +436,7 @@ static int read_files(const char *folder, const struct checkpoint_state *state,
                                                            : NULL;
 
         if (file_join(file, sizeof file, path, f->name, err) != 0) return -1;
-        if (f->count > 0) {
+        if (is_shard(f)) {
             if (read_shard(file, f, state, m->meta.step, err) != 0) return -1;
         } else if (block != NULL) {
             if (read_block(file, block, f->size_bytes, err) != 0) return -1;

@@ -44,8 +44,9 @@ struct checkpoint_meta { // plain bytes: it travels by broadcast
     struct hash recipe;   // of the resolved stage
 };
 
-// Keeps the newest `keep` checkpoints.  On failure older ones are untouched
-// and the temporary folder is gone.
+// Keeps the newest `keep` checkpoints up to this step; those of later steps go,
+// a load passed them over.  On failure older ones are untouched and the
+// temporary folder is gone.
 int checkpoint_save(const char *folder, const struct checkpoint_state *state,
                     const struct checkpoint_meta *meta, uint64_t keep, struct err *err);
 

@@ -153,6 +153,7 @@ static void catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); // a limit of file sizes is an error like a full disk
 }
 
 static int fail(const struct err *err)

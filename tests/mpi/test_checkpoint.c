@@ -350,15 +350,18 @@ static void change_bytes(const char *name, size_t stride)
     comm_broadcast(&size_bytes, sizeof size_bytes);
     assert_true(size_bytes >= 48);
     for (size_t at = 0; at < size_bytes; at += stride) {
-        if (comm_rank() == 0) {
-            const char kept = bytes[at];
+        // One bit or another, and the case of a letter.
+        for (int flip = 0; flip < 2; flip++) {
+            if (comm_rank() == 0) {
+                const char kept = bytes[at];
 
-            bytes[at] = (char)(kept ^ (1 << (at % 8)));
-            replace(path, bytes, size_bytes);
-            bytes[at] = kept;
+                bytes[at] = (char)(kept ^ (flip ? 0x20 : 1 << (at % 8)));
+                replace(path, bytes, size_bytes);
+                bytes[at] = kept;
+            }
+            assert_loads(SMALL, 1, 1);
+            meet();
         }
-        assert_loads(SMALL, 1, 1);
-        meet();
     }
     if (comm_rank() == 0) replace(path, bytes, size_bytes);
     free(bytes);
