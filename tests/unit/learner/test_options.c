@@ -193,6 +193,132 @@ static void what_is_written_reads_back_the_same(void **state)
     recipe_destroy(other);
 }
 
+// As the learner reads a recipe: every stage, then what nobody asked for.
+static struct recipe *read_text(const char *text, struct options *o, struct err *err)
+{
+    write_recipe(text);
+    struct recipe *recipe = recipe_open(path, 0, NULL, err);
+    int status = recipe != NULL ? 0 : -1;
+
+    for (size_t i = 0; status == 0 && i < recipe_stage_count(recipe); i++)
+        status = options_read(o, recipe, i, err);
+    if (status == 0) status = recipe_check_unused(recipe, err);
+    if (status == 0) return recipe;
+    recipe_destroy(recipe);
+    return NULL;
+}
+
+static void expect_refused(const char *text, const char *where, const char *what)
+{
+    struct options o;
+    struct err err = {0};
+
+    if (read_text(text, &o, &err) != NULL) fail_msg("taken: %s", text);
+    assert_int_equal(err.code, ERR_USAGE);
+    if (strstr(err.text, path) == NULL) fail_msg("no file in: %s", err.text);
+    if (strstr(err.text, where) == NULL) fail_msg("no \"%s\" in: %s", where, err.text);
+    if (strstr(err.text, what) == NULL) fail_msg("no \"%s\" in: %s", what, err.text);
+}
+
+static void an_unknown_key_is_refused_by_file_line_and_name(void **state)
+{
+    (void)state;
+    expect_refused("model: {path: m}\nactor:\n  optim: {learning_rate: 1}\n", ":3",
+                   "learning_rate");
+    expect_refused("model: {path: m}\nrolout: {n: 4}\n", ":2", "rolout");
+    expect_refused("stages:\n"
+                   "  - {name: one, model: {path: m}}\n"
+                   "  - {name: two, model: {path: m}, trainer: {lane: 2}}\n",
+                   ":3", "lane");
+}
+
+static void a_value_out_of_range_is_refused_by_file_and_line(void **state)
+{
+    (void)state;
+    expect_refused("model: {path: m}\nrollout:\n  n: 0\n", ":3", "rollout.n");
+    expect_refused("model: {path: m}\nactor: {optim: {lr: -1}}\n", ":2", "actor.optim.lr");
+    expect_refused("model: {path: m}\nkind: dpo\n", ":2", "pretrain");
+    expect_refused("model: {path: m}\nnet: {port: 70000}\n", ":2", "net.port");
+}
+
+static void keys_that_contradict_each_other_are_refused_by_file_and_stage(void **state)
+{
+    static const struct {
+        const char *keys, *what;
+    } cases[] = {
+        {"trainer: {lanes: 6}", "trainer.lanes"},
+        {"trainer: {lanes: 4}, resources: {ranks: 3}", "resources.ranks"},
+        {"trainer: {lanes: 4}, resources: {ranks: 8}", "resources.ranks"},
+        {"rollout: {top_p: 0}", "rollout.top_p"},
+        {"eval: {top_p: 0}", "eval.top_p"},
+        {"data: {train_batch_size: 8}, actor: {ppo_mini_batch_size: 9}", "ppo_mini_batch_size"},
+        {"kind: eval", "eval.n_prompts"},
+        {"trainer: {test_freq: 5}", "eval.n_prompts"},
+        {"trainer: {val_before_train: true}", "eval.n_prompts"},
+        {"model: {path: ''}", "model.path"},
+        {"actor: {clip_ratio_c: 0.5}", "actor.clip_ratio_c"},
+        {"kind: sft, trainer: {mode: one_step_off}", "one_step_off"},
+        {"actor: {ppo_epochs: 2}", "actor.ppo_epochs"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+
+        snprintf(text, sizeof text,
+                 "model: {path: m}\nstages:\n  - {name: good}\n  - {name: bad, %s}\n",
+                 cases[i].keys);
+        expect_refused(text, "stage bad", cases[i].what);
+    }
+}
+
+static struct options read_numbers(const char *text)
+{
+    struct options o;
+    struct err err;
+    struct recipe *recipe = read_text(text, &o, &err);
+
+    if (recipe == NULL) fail_msg("%s", err.text);
+    recipe_destroy(recipe); // strings of *o are gone, numbers stay
+    return o;
+}
+
+static void a_schedule_and_a_loss_follow_from_the_keys(void **state)
+{
+    const struct options o =
+        read_numbers("kind: grpo\n"
+                     "model: {path: m}\n"
+                     "data: {max_prompt_length: 100, max_response_length: 50}\n"
+                     "actor:\n"
+                     "  clip_ratio: 0.1\n"
+                     "  clip_ratio_high: 0.28\n"
+                     "  clip_ratio_c: 3\n"
+                     "  use_kl_loss: true\n"
+                     "  kl_loss_coef: 0.04\n"
+                     "  kl_loss_type: k2\n"
+                     "  optim: {lr: 0.5, lr_scheduler: wsd, decay_start: 0.6,\n"
+                     "          min_lr_ratio: 0.1, lr_warmup_steps: 7}\n"
+                     "trainer: {total_training_steps: 90, test_freq: 3,\n"
+                     "          pack_tokens: 64}\n"
+                     "eval: {n_prompts: 5}\n");
+    const struct loss_config loss = options_loss(&o);
+    const struct schedule schedule = options_schedule(&o);
+
+    (void)state;
+    assert_int_equal(loss.kind, LOSS_GRPO);
+    assert_true(loss.clip_ratio_low == 0.1f && loss.clip_ratio_high == 0.28f);
+    assert_true(loss.clip_ratio_c == 3.0f && loss.kl_loss_coef == 0.04f);
+    assert_int_equal(loss.kl_kind, KL_K2);
+    assert_int_equal(schedule.kind, SCHEDULE_WSD);
+    assert_true(schedule.decay_start == 0.6);
+    assert_true(schedule.min_lr_ratio == 0.1);
+    assert_int_equal(schedule.warmup_steps, 7);
+    assert_int_equal(schedule.total_steps, 90);
+    assert_true(options_wants_reference(&o) && options_wants_eval(&o));
+    assert_int_equal(options_sequence_max(&o), 150);
+    assert_int_equal(options_document_max(&o), 150); // a pack holds any one sequence
+}
+
 static int make_path(void **state)
 {
     (void)state;
@@ -215,6 +341,10 @@ int main(void)
         cmocka_unit_test(the_names_of_choices_are_those_of_the_enums),
         cmocka_unit_test(what_cannot_be_is_refused_by_name),
         cmocka_unit_test(what_is_written_reads_back_the_same),
+        cmocka_unit_test(an_unknown_key_is_refused_by_file_line_and_name),
+        cmocka_unit_test(a_value_out_of_range_is_refused_by_file_and_line),
+        cmocka_unit_test(keys_that_contradict_each_other_are_refused_by_file_and_stage),
+        cmocka_unit_test(a_schedule_and_a_loss_follow_from_the_keys),
     };
 
     return cmocka_run_group_tests(tests, make_path, remove_path);
