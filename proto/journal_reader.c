@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/file.h"
 #include "proto/journal_format.h"
@@ -213,10 +214,15 @@ static bool is_record_at(const unsigned char *bytes, size_t left)
 static int judge_tail(struct journal_reader *r, struct err *err)
 {
     if (rewind_to_record(r, err) != 0) return -1;
-    unsigned char *tail = malloc(TAIL_BYTES_MAX + 1);
+    struct stat st;
+    if (fstat(fileno(r->file), &st) != 0) return io_error(r, err);
+    uint64_t size_bytes = (uint64_t)st.st_size, room = 0;
+    if (size_bytes > r->position.offset) room = size_bytes - r->position.offset;
+    if (room > TAIL_BYTES_MAX) room = TAIL_BYTES_MAX + 1;
+    unsigned char *tail = malloc(room + 1);
     CHECK(tail != NULL);
 
-    size_t n = fread(tail, 1, TAIL_BYTES_MAX + 1, r->file);
+    size_t n = fread(tail, 1, room, r->file);
     int rc = 1;
     if (ferror(r->file))
         rc = io_error(r, err);

@@ -571,16 +571,35 @@ static long growth_under_flood(const char *mechanism, uint32_t for_ms, uint32_t 
     return grown_kib;
 }
 
+// The address sanitizer keeps what is freed for a while: with it, only that the
+// flood is cut off can be seen.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KEEPS_FREED_MEMORY 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define KEEPS_FREED_MEMORY 1
+#endif
+#ifndef KEEPS_FREED_MEMORY
+#define KEEPS_FREED_MEMORY 0
+#endif
+
+static void expect_no_growth(const char *mechanism)
+{
+    uint32_t n_thrown_out;
+    long grown_kib = growth_under_flood(mechanism, 500, &n_thrown_out);
+    assert_true(n_thrown_out > 0);
+    if (!KEEPS_FREED_MEMORY && grown_kib > 8 << 10) fail_msg("grew by %ld KiB", grown_kib);
+}
+
 // The last measurement shows that the others could have found something.  Who
 // gets through the handshake is trusted not to do this: libzmq has no limit.
 static void test_an_endless_message_of_a_stranger_costs_no_memory(void **state)
 {
     uint32_t n_thrown_out;
     listen_with(&keys);
-    assert_true(growth_under_flood("NULL", 500, &n_thrown_out) < 8 << 10);
-    assert_true(n_thrown_out > 0);
-    assert_true(growth_under_flood("CURVE", 500, &n_thrown_out) < 8 << 10);
-    assert_true(n_thrown_out > 0);
+    expect_no_growth("NULL");
+    expect_no_growth("CURVE");
     actor = dial_with(&keys);
     expect_exchange();
     teardown(state);
