@@ -281,6 +281,9 @@ static void on_welcome(struct client *c, const struct message *m)
 {
     const struct welcome *w = &m->welcome;
     const struct hash content = hash_welcome(m);
+    // Another run's learner has no use for our results, and its lease ids mean others.
+    while (c->run != 0 && c->run != m->run && c->held != NULL)
+        drop_held(c, &c->held);
     c->run = m->run;
     c->epoch = m->epoch;
     c->progress_ms = w->progress_ms ? w->progress_ms : 1;
@@ -577,8 +580,7 @@ void client_receive(struct client *c, uint64_t now_ms, const struct frames *in)
         return;
     }
     // An older life of the learner is not to be listened to.
-    const bool is_greeting = m.type == MESSAGE_WELCOME || m.type == MESSAGE_REFUSE;
-    if (!is_greeting && c->run != 0 && m.run == c->run && m.epoch < c->epoch) return;
+    if (c->run != 0 && m.run == c->run && m.epoch < c->epoch) return;
     c->heard_ms = now_ms;
     dispatch(c, now_ms, &m);
 }
