@@ -1,0 +1,337 @@
+#!/usr/bin/env python3
+"""Writes the hostile inputs of the fuzz targets of proto (`make corpora`).
+
+Into tests/fuzz/corpus/{envelope,wire,journal,object}; the layout of an input is
+in the head of its fuzz target.  Files that are there under other names, such as
+inputs that once broke a target, stay.
+"""
+import pathlib
+import struct
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "tests/fuzz/corpus"
+
+
+def put(target, name, content):
+    folder = ROOT / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+# --- msgpack, no more of it than is needed ---------------------------------------------------------
+
+
+class F32(float):
+    pass
+
+
+class Raw(bytes):
+    """Bytes that stand in the msgpack as they are."""
+
+
+def pack(v):
+    if isinstance(v, Raw):
+        return bytes(v)
+    if v is None:
+        return b"\xc0"
+    if isinstance(v, bool):
+        return b"\xc3" if v else b"\xc2"
+    if isinstance(v, int):
+        if v < 0:
+            return b"\xd3" + struct.pack(">q", v)
+        return bytes([v]) if v < 128 else b"\xcf" + struct.pack(">Q", v)
+    if isinstance(v, F32):
+        return b"\xca" + struct.pack(">f", v)
+    if isinstance(v, float):
+        return b"\xcb" + struct.pack(">d", v)
+    if isinstance(v, str):
+        text = v.encode()
+        return b"\xda" + struct.pack(">H", len(text)) + text
+    if isinstance(v, bytes):
+        return b"\xc4" + bytes([len(v)]) + v
+    if isinstance(v, list):
+        return b"\xdc" + struct.pack(">H", len(v)) + b"".join(map(pack, v))
+    if isinstance(v, dict):
+        return b"\xde" + struct.pack(">H", len(v)) + b"".join(pack(k) + pack(x) for k, x in v.items())
+    raise TypeError(v)
+
+
+# --- wire ------------------------------------------------------------------------------------------
+
+HASH = bytes(range(32))
+TYPES = [
+    "", "hello", "welcome", "refuse", "ready", "credit", "lease", "progress", "result", "ack",
+    "return", "cancel", "announce", "get", "manifest", "chunk", "bye",
+]  # fmt: skip
+
+
+def frames(kind, *parts):
+    sizes = b"".join(struct.pack("<H", len(p)) for p in parts)
+    return bytes([kind, len(parts)]) + sizes + b"".join(parts)
+
+
+def message(name, header, *blobs):
+    return frames(TYPES.index(name), header if isinstance(header, bytes) else pack(header), *blobs)
+
+
+LEASE = {
+    "lease": 2**63, "kind": 1, "step": 3, "prompt": 4, "n_prompts": 1, "n_samples": 16,
+    "version": 7, "seed": 2**64 - 1, "temperature": F32(1.0), "top_p": F32(0.95), "top_k": 20,
+    "max_new_tokens": 512, "timeout_ms": 30000,
+}  # fmt: skip
+RESULT = {
+    "lease": 1, "kind": 1, "prompt": 2, "sample": 0, "outcome": 0, "finish": 0, "n_prompt": 2,
+    "n_tokens": 5, "spans": [[0, 7], [2, 8]], "reward": 1.5, "rewards": [["accuracy", 1.0]],
+    "metrics": [["level", 3.0]], "answer": 99, "correct": True, "source": "sums",
+    "blobs": ["tokens", "loss_mask", "logprobs"],
+}  # fmt: skip
+RESULT_BLOBS = [struct.pack("<5I", *range(5)), struct.pack("<5f", 0, 0, 1, 1, 1), struct.pack("<3f", -1, -2, -0.5)]
+GOOD = {
+    "hello": ({"protocol": 1, "session": 5, "name": "node7", "fingerprint": HASH},),
+    "welcome": ({"spec": "{}", "files": [["config.json", HASH, 10]], "progress_ms": 1000, "deterministic": True},),
+    "refuse": ({"reason": 2, "text": "other arithmetic"},),
+    "ready": ({"shape": HASH, "tokenizer": HASH, "sampler": HASH, "spec": HASH},),
+    "credit": ({"bytes": 1 << 20, "samples": 64, "has_weights": True, "version": 4},),
+    "lease": (LEASE,),
+    "progress": ({"leases": [[1, 100], [2, 0]]},),
+    "result": (RESULT, *RESULT_BLOBS),
+    "ack": ({"samples": [[1, 2, 0, 1], [1, 2, 1, 5]]},),
+    "return": ({"leases": [1, 2, 3], "reason": "stopping"},),
+    "cancel": ({"leases": [9]},),
+    "announce": ({"version": 3, "object": HASH, "size": 1 << 30},),
+    "get": ({"object": HASH, "manifest": True, "first": 1, "count": 8},),
+    "manifest": ({"object": HASH, "size": (1 << 20) + 1, "version": 3, "chunk_bytes": 1 << 20, "n_chunks": 2, "blobs": ["chunks"]}, HASH * 2),
+    "chunk": ({"object": HASH, "number": 1, "size": 3, "blobs": ["bytes"]}, b"abc"),
+    "bye": ({"final": True, "reason": "done"},),
+}
+
+
+def changed(name, **keys):
+    header = {**GOOD[name][0], **keys}
+    return message(name, {k: v for k, v in header.items() if v is not None}, *GOOD[name][1:])
+
+
+def blobs(names, *content):
+    return message("result", {**RESULT, "blobs": names}, *content)
+
+
+def write_wire():
+    for name, parts in GOOD.items():
+        put("wire", f"good-{name}", message(name, *parts))
+        put("wire", f"cut-{name}", message(name, pack(parts[0])[:-1], *parts[1:]))
+        put("wire", f"no-keys-{name}", message(name, {}, *parts[1:]))
+        put("wire", f"surplus-blob-{name}", message(name, *parts, b"surplus"))
+    put("wire", "type-0", frames(0, pack({})))
+    put("wire", "type-17", frames(17, pack({})))
+    put("wire", "type-255", frames(255, pack({})))
+    lies = {
+        "array32-256Mi": b"\xdd\x10\x00\x00\x00", "map32-max": b"\xdf\xff\xff\xff\xff",
+        "str32-max": b"\xdb\xff\xff\xff\xff", "bin32-max": b"\xc6\xff\xff\xff\xff",
+        "map32-wraps": b"\xdf\x80\x00\x00\x01\xa1a\x01", "ext": b"\xc7\x04\x01abcd",
+        "fixext": b"\xd4\x01a", "never-used": b"\xc1", "empty": b"", "number": b"\x07",
+        "deep": b"\x91" * 100 + b"\x01", "deep-maps": b"\x81\xa1a" * 50 + b"\x01",
+        "many": b"\xdc\x80\x00" + b"\x01" * 0x8000, "two-objects": b"\x80\x80",
+        "array": pack([1, 2]), "nil": b"\xc0",
+        "many-keys": pack({f"k{i}": i for i in range(65)}),
+        "key-number": b"\x81\x01\x02", "key-list": b"\x81\x90\x02", "key-empty": b"\x81\xa0\x02",
+        "key-twice": b"\x82\xa5final\xc2\xa5final\xc3",
+        "unknown-twice": b"\x83\xa5final\xc2\xa1z\x01\xa1z\x02",
+        "inside-value": b"\x81\xa5final\xdd\x10\x00\x00\x00",
+    }  # fmt: skip
+    for name, header in lies.items():
+        put("wire", f"header-{name}", frames(16, header))
+        put("wire", f"header-{name}-result", frames(8, header, *RESULT_BLOBS))
+    bad = {
+        "n_tokens": [0, 4, 6, 131072, 131073, 2**32 - 1, 2**32 + 5, -1, 5.0, "5", None],
+        "n_prompt": [0, 5, 6, 2**32 - 1],
+        "spans": [[], [[1, 7]], [[0, 7], [0, 8]], [[0, 7], [3, 8]], [[0]], [0], [[0, 7, 9]],
+                  [[0, -1]], [[i, i] for i in range(65)], "no", {"0": 7}],
+        "reward": [float("nan"), float("inf"), -float("inf"), 1, -1, 1e308, "1", True],
+        "rewards": [[["x", float("nan")]], [["x" * 129, 1.0]], [["", -0.0]], [["x", 1.0]] * 17, [[1, "x"]]],
+        "metrics": [[["x", 1.0]] * 32, [["x", 1.0]] * 33],
+        "kind": [0, 2, 3, 4, 5], "outcome": [1, 5, 6], "finish": [3], "sample": [4095, 4096],
+        "outcome_text": ["", "x" * 1024, "x" * 1025, Raw(b"\xa3\xff\xfe\x00")],
+        "blobs": [[], ["tokens"], ["tokens"] * 3, ["a", "b", "c"], ["logprobs", "loss_mask", "tokens"],
+                  ["tokens", "loss_mask", "logprobs", "x"], ["x" * 129] * 3, [1, 2, 3], "tokens"],
+    }  # fmt: skip
+    for key, values in bad.items():
+        for i, value in enumerate(values):
+            put("wire", f"result-{key}-{i}", changed("result", **{key: value}))
+    put("wire", "result-feed", message("result", {**RESULT, "kind": 2, "spans": [], "blobs": ["tokens", "loss_mask"]}, *RESULT_BLOBS[:2]))
+    put("wire", "result-failed", message("result", {**RESULT, "outcome": 1, "spans": [], "n_tokens": 0, "n_prompt": 0, "blobs": []}))
+    put("wire", "result-behaviour", blobs([*RESULT["blobs"], "logprobs_behaviour"], *RESULT_BLOBS, RESULT_BLOBS[2]))
+    put("wire", "blob-empty", blobs(RESULT["blobs"], b"", *RESULT_BLOBS[1:]))
+    put("wire", "blob-short", blobs(RESULT["blobs"], RESULT_BLOBS[0][:-1], *RESULT_BLOBS[1:]))
+    put("wire", "blob-long", blobs(RESULT["blobs"], RESULT_BLOBS[0] + b"\0" * 4, *RESULT_BLOBS[1:]))
+    for i, odd in enumerate([float("nan"), float("inf"), 0.5, -float("inf"), -0.0]):
+        put("wire", f"logprob-{i}", blobs(RESULT["blobs"], *RESULT_BLOBS[:2], struct.pack("<3f", -1, odd, -1)))
+        put("wire", f"loss-mask-{i}", blobs(RESULT["blobs"], RESULT_BLOBS[0], struct.pack("<5f", 0, 1, odd, 1, 1), RESULT_BLOBS[2]))
+    for i in range(1, 10):
+        put("wire", f"unaligned-{i}", message("result", {**RESULT, "zz": "x" * i}, *RESULT_BLOBS))
+    put("wire", "eleven-frames", blobs([*RESULT["blobs"], *"abcdefg"], *RESULT_BLOBS, *[b"x"] * 7))
+    for key, values in {
+        "temperature": [F32(-1), F32("nan"), 1e39, 1, 0], "top_p": [F32(1.5), F32(-0.5), 1],
+        "prompt": [2**64 - 1], "n_prompts": [0, 2**20, 2**20 + 1], "n_samples": [0, 4097],
+        "max_new_tokens": [131073], "kind": [0, 5], "top_k": [2**32],
+    }.items():  # fmt: skip
+        for i, value in enumerate(values):
+            put("wire", f"lease-{key}-{i}", changed("lease", **{key: value}))
+    for key, values in {
+        "size": [0, 2**64 - 1, 64 << 30, (64 << 30) + 1], "n_chunks": [0, 1, 3, 65536, 65537],
+        "chunk_bytes": [0, 1, 4 << 20, (4 << 20) + 1], "base": [2**64 - 1],
+        "object": [b"short", HASH + b"x", "text", 0],
+    }.items():  # fmt: skip
+        for i, value in enumerate(values):
+            put("wire", f"manifest-{key}-{i}", changed("manifest", **{key: value}))
+    put("wire", "manifest-nothing", message("manifest", {**GOOD["manifest"][0], "size": 0, "n_chunks": 0, "blobs": []}))
+    put("wire", "manifest-no-hashes", message("manifest", {**GOOD["manifest"][0], "blobs": []}))
+    for i, size in enumerate([0, 2, 4, 4 << 20, (4 << 20) + 1]):
+        put("wire", f"chunk-size-{i}", changed("chunk", size=size))
+    put("wire", "ack-257", message("ack", {"samples": [[1, 2, 3, 1]] * 257}))
+    put("wire", "ack-verdict", message("ack", {"samples": [[1, 2, 3, 0]]}))
+    put("wire", "progress-256", message("progress", {"leases": [[2**64 - 1, i] for i in range(256)]}))
+    put("wire", "cancel-nested", message("cancel", {"leases": [[1]]}))
+    put("wire", "welcome-65-files", changed("welcome", files=[["f", HASH, 1]] * 65))
+    put("wire", "welcome-long-name", changed("welcome", files=[["f" * 129, HASH, 1]]))
+    put("wire", "bye-final-number", message("bye", {"final": 1}))
+
+
+# --- envelope --------------------------------------------------------------------------------------
+
+
+def write_envelope():
+    fields = struct.pack("<HIQQ", 8, 3, 0x1122334455667788, 2**64 - 1)
+
+    def encoded(changes, *rest):
+        parts = [fields + bytes(changes), *rest]
+        return bytes([0x80 | len(parts)]) + frames(0, *parts)[2:]
+
+    def plain(*parts):
+        return bytes([len(parts)]) + frames(0, *parts)[2:]
+
+    put("envelope", "good", encoded([], b"header", b"blob"))
+    put("envelope", "two-frames", encoded([], b"header"))
+    put("envelope", "empty-frames", encoded([], b"", b"", b""))
+    put("envelope", "twelve-frames", encoded([], *[b"x"] * 11))
+    for place in range(64 + 6):
+        put("envelope", f"byte-{place}", encoded([place, 1 << place % 8], b"header", b"blob"))
+    put("envelope", "changed-back", encoded([5, 7, 5, 7], b"header"))
+    raw = bytearray(64)
+    struct.pack_into("<IHHIIQQQQI", raw, 0, 0x59475241, 1, 8, 0, 3, 1, 2, 6, 12345, 2)
+    put("envelope", "wrong-checksum", plain(bytes(raw), b"header"))
+    raw[4] = 2
+    put("envelope", "other-version", plain(bytes(raw), b"header"))
+    put("envelope", "zeros", plain(bytes(64), b"header"))
+    put("envelope", "none", plain())
+    put("envelope", "alone", plain(bytes(raw)))
+    put("envelope", "short", plain(bytes(raw)[:63], b"header"))
+    put("envelope", "long", plain(bytes(raw) + b"x", b"header"))
+    put("envelope", "thirteen-frames", plain(bytes(raw), *[b"x"] * 12))
+    put("envelope", "thirty-frames", plain(*[b"x"] * 30))
+
+
+# --- journal ---------------------------------------------------------------------------------------
+
+MEND, COUNT = 1, 2
+
+
+def segment(number, *records, run=5, epoch=1, magic=b"ARGJ", version=1):
+    return magic + struct.pack("<IQII", version, run, epoch, number) + b"".join(records)
+
+
+def record(kind, payload, sequence=0, size=None, zero=0):
+    head = struct.pack("<IHHQQ", len(payload) if size is None else size, kind, zero, sequence, 0)
+    return head + payload + b"\0" * (-len(payload) % 8)
+
+
+def journal(name, first, second=b"", flags=MEND | COUNT):
+    split = len(first) if second else 0
+    put("journal", name, bytes([flags]) + struct.pack("<H", split) + first + second)
+
+
+def write_journal():
+    lease = struct.pack("<5Q6I2f", 1, 2, 3, 4, 5, 1, 1, 16, 0, 512, 30000, 1.0, 0.95)
+    result = struct.pack("<II2I", 2, 0, 64, 5) + bytes(64) + b"abcde\0\0\0"
+    good = [
+        record(1, struct.pack("<QQ", 1, 1000)), record(2, lease), record(3, result),
+        *[record(kind, struct.pack("<QQII", 1, 2, 3, 0)) for kind in (4, 5, 6)], record(7, b"a note"),
+    ]  # fmt: skip
+    whole = segment(1, *good)
+    journal("good", whole)
+    journal("two-segments", whole, segment(2, *good, epoch=2))
+    journal("empty", b"")
+    journal("header-only", segment(1))
+    journal("zeros", bytes(200), flags=0)
+    journal("header-zeros", segment(1) + bytes(200), flags=0)
+    journal("unmended", whole, flags=0)
+    journal("no-sequences", whole, flags=MEND)
+    for cut in (1, 8, 23, 24, 25, 47, 48, 49, len(whole) - 9, len(whole) - 1):
+        journal(f"cut-{cut}", whole[:cut])
+    journal("cut-then-later", whole[:-1], segment(2, *good))
+    journal("second-cut-header", whole, segment(2)[:9])
+    journal("magic", segment(1, *good, magic=b"ARGY"))
+    journal("version", segment(1, *good, version=2))
+    journal("number", segment(7, *good))
+    journal("run-changes", whole, segment(2, *good, run=6))
+    journal("epoch-falls", segment(1, *good, epoch=9), segment(2, *good))
+    journal("unknown-type", segment(1, record(99, b"what"), *good))
+    journal("type-0", segment(1, record(0, b"what"), *good))
+    journal("reserved-not-0", segment(1, record(7, b"what", zero=1), *good))
+    for size in (9, 1 << 16, 16 << 20, (16 << 20) + 4096, (16 << 20) + 4097, 2**31, 2**32 - 1, 2**32 - 7):
+        journal(f"size-{size}", segment(1, good[0], record(7, b"whatever", size=size), *good))
+    for kind, least in ((1, 16), (2, 72), (4, 24), (3, 8)):
+        for size in (0, 1, least - 1, least, least + 3):
+            journal(f"payload-{kind}-{size}", segment(1, record(kind, bytes(size)), good[6]))
+    for i, head in enumerate([(13, 0, 1), (2**32 - 1, 0, 1), (2, 0, 2**32 - 1, 8), (2, 0, 64, 2**32 - 3), (0, 0), (1, 0, 64), (12, 0), (2, 0, 64, 6), (2, 0, 65, 5)]):
+        payload = struct.pack(f"<{len(head)}I", *head) + result[16:]
+        journal(f"result-{i}", segment(1, record(3, payload)))
+    journal("note-long", segment(1, record(7, b"x" * 5000)))
+    damaged = bytearray(whole)
+    damaged[30] ^= 0x40
+    journal("damage-in-the-middle", bytes(damaged))
+    journal("sequence-gap", segment(1, record(7, b"a", 1), record(7, b"b", 3)), flags=MEND)
+    journal("sequence-repeats", segment(1, record(7, b"a", 1), record(7, b"b", 1)), flags=MEND)
+    journal("sequence-max", segment(1, record(7, b"a", 2**64 - 1)), flags=MEND)
+    looks = b"".join(record(7, b"", 2, size=65000) for _ in range(900)) + bytes(60000)
+    journal("looks-like-records", (segment(1) + b"\1" * 24 + looks)[:64000], flags=0)
+
+
+# --- object ----------------------------------------------------------------------------------------
+
+NEXT, MANIFEST, FORGED, ODD, CHUNK, CHUNK_FORGED, CHUNK_ODD = range(7)
+
+
+def write_object():
+    def run(name, *operations, bound=4):
+        put("object", name, bytes([bound]) + b"".join(bytes(o) for o in operations))
+
+    def next_(ms=10):
+        return [NEXT, *struct.pack("<H", ms)]
+
+    run("good", next_(), [MANIFEST], next_(), [CHUNK, 0], [CHUNK, 1], next_())
+    run("backwards", [MANIFEST], [CHUNK, 1], [CHUNK, 0])
+    run("twice", [MANIFEST], [MANIFEST], [CHUNK, 1], [CHUNK, 1], [CHUNK, 0], [CHUNK, 0], [MANIFEST])
+    run("no-manifest", [CHUNK, 0], [CHUNK, 1])
+    run("bound", [MANIFEST], [CHUNK, 0], [CHUNK, 1], bound=2)
+    run("bound-0", [MANIFEST], [CHUNK, 0], bound=0)
+    run("forged", [FORGED], [CHUNK, 0], [CHUNK_FORGED, 1], next_(), [MANIFEST], [CHUNK, 0], [CHUNK, 1])
+    run("forged-first-last", [FORGED], [CHUNK_FORGED, 1], [CHUNK_FORGED, 0], next_(), [MANIFEST])
+    run("wrong-chunk", [MANIFEST], [CHUNK_FORGED, 1], [CHUNK, 0], [CHUNK, 1])
+    run("never-answered", *[next_(9000)] * 20)
+    run("chunks-lost", [MANIFEST], *[next_(3000)] * 10, [CHUNK, 1], *[next_(9000)] * 4, [CHUNK, 0])
+    for i, (number, size) in enumerate([(0, 0), (0, 5), (1, 99), (2, 100), (2**32 - 1, 100), (1, 2**32 - 1)]):
+        run(f"odd-chunk-{i}", [MANIFEST], [CHUNK_ODD, i, *struct.pack("<II", number, size)], [CHUNK, 0], [CHUNK, 1])
+    for i, size in enumerate([0, 1, (1 << 20) + 101, 2 << 20, (2 << 20) + 1, 2**63, 2**64 - 1]):
+        run(f"odd-size-{i}", [ODD, 1, *struct.pack("<Q", size)], [CHUNK, 0], [CHUNK, 1], bound=255)
+    for i, count in enumerate([0, 1, 3, 2**32 - 1]):
+        run(f"odd-count-{i}", [ODD, 2, *struct.pack("<I", count)], [CHUNK, 0], [CHUNK, 1])
+    for i, size in enumerate([0, 1, (1 << 20) - 1, 2**32 - 1]):
+        run(f"odd-chunk-bytes-{i}", [ODD, 4, *struct.pack("<I", size)], [CHUNK, 0])
+    run("delta", [ODD, 8, *struct.pack("<Q", 3)], [CHUNK, 0])
+    run("no-hashes", [ODD, 16], [CHUNK, 0], [CHUNK, 1])
+    run("other-object", [ODD, 32, 7], [CHUNK, 0])
+
+
+write_wire()
+write_envelope()
+write_journal()
+write_object()
