@@ -171,7 +171,8 @@ enum verdict ingest_judge(const struct ingest *g, const struct result *r, uint64
 
     const struct ingest_sample *had = sample_of(group, r->prompt_index, r->sample);
     if (had->payload != NULL) {
-        if (had->hash == payload_hash) return VERDICT_DUPLICATE;
+        // Work done twice may fail the second time: the sample is here all the same.
+        if (had->hash == payload_hash || r->outcome != OUTCOME_OK) return VERDICT_DUPLICATE;
         err_set(err, ERR_MISMATCH,
                 "lease %" PRIu64 ", prompt %" PRIu64 ", sample %u came before with other bytes",
                 r->lease, r->prompt_index, r->sample);
