@@ -101,8 +101,15 @@ static void test_the_same_bytes_again_are_a_duplicate_others_a_conflict(void **s
     assert_int_equal(judge(78), VERDICT_CONFLICT);
     assert_int_equal(err.code, ERR_MISMATCH);
     assert_true(ingest_sample(ingest, 9, 100, 1)->hash == 77); // the first stays
-    made.result.outcome = OUTCOME_SCORER_ERROR;                // nor does a fault undo it
-    assert_int_equal(judge(78), VERDICT_CONFLICT);
+}
+
+static void test_a_fault_after_the_sample_changes_nothing(void **state)
+{
+    (void)state;
+    keep(77);
+    made.result.outcome = OUTCOME_SCORER_ERROR; // the work was done twice
+    assert_int_equal(judge(78), VERDICT_DUPLICATE);
+    assert_non_null(ingest_sample(ingest, 9, 100, 1));
 }
 
 static void test_a_lease_that_is_over_makes_a_result_stale(void **state)
@@ -257,6 +264,7 @@ int main(void)
         TEST(test_documents_are_counted_by_prompt),
         TEST(test_the_kept_payload_is_a_copy),
         TEST(test_the_same_bytes_again_are_a_duplicate_others_a_conflict),
+        TEST(test_a_fault_after_the_sample_changes_nothing),
         TEST(test_a_lease_that_is_over_makes_a_result_stale),
         TEST(test_the_hash_is_of_what_is_said_not_of_the_envelope),
         TEST(test_a_key_that_is_not_the_leases_is_refused),
