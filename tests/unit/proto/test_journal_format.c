@@ -526,6 +526,15 @@ static void test_a_folder_that_is_not_there_is_named(void **state)
     assert_non_null(strstr(err.text, "build/no-such-journal"));
 }
 
+static void test_every_reason_has_a_name(void **state)
+{
+    (void)state;
+    for (uint32_t i = LEASE_END_EXPIRED; i <= LEASE_END_NONFINITE; i++)
+        assert_string_not_equal(lease_end_name(i), "unknown");
+    assert_string_equal(lease_end_name(0), "unknown");
+    assert_string_equal(lease_end_name(1000), "unknown");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -546,6 +555,7 @@ int main(void)
         TEST(test_a_segment_whose_header_is_not_whole_ends_the_journal),
         TEST(test_a_reader_sees_what_is_appended_after_the_end),
         TEST(test_a_folder_that_is_not_there_is_named),
+        TEST(test_every_reason_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

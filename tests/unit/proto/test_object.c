@@ -219,6 +219,19 @@ static void test_what_is_not_answered_is_asked_again_ever_less_often(void **stat
     assert_true(get.first == 0 && get.count == 4);
 }
 
+static void test_a_chunk_that_came_unasked_is_not_asked_for(void **state)
+{
+    (void)state;
+    struct get get;
+    take_manifest();
+    take_chunk(0);
+    take_chunk(3);
+    assert_true(fetch_next(fetch, 1000, 64, &get));
+    assert_true(get.first == 1 && get.count == 2);
+    assert_true(fetch_next(fetch, 1000, 64, &get));
+    assert_true(get.first == 4 && get.count == N_CHUNKS - 4);
+}
+
 // --- refusing ------------------------------------------------------------------------------------
 
 static void assert_chunk_refused(struct chunk_data c, enum err_code code)
@@ -381,6 +394,7 @@ int main(void)
         TEST(test_loss_repetition_and_disorder_are_survived),
         TEST(test_no_more_than_the_window_is_asked_for),
         TEST(test_what_is_not_answered_is_asked_again_ever_less_often),
+        TEST(test_a_chunk_that_came_unasked_is_not_asked_for),
         TEST(test_a_corrupted_chunk_is_refused_and_the_right_one_still_taken),
         TEST(test_chunks_of_a_wrong_size_number_or_object_are_refused),
         TEST(test_lying_manifests_are_refused_before_memory_is_taken),
