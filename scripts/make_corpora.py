@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the hostile inputs of the fuzz targets of proto (`make corpora`).
 
-Into tests/fuzz/corpus/{envelope,wire,journal,object}; the layout of an input is
+Into tests/fuzz/corpus/{envelope,wire,wire_bounds,journal,object}; the layout of an input is
 in the head of its fuzz target.  Files that are there under other names, such as
 inputs that once broke a target, stay.
 """
@@ -331,7 +331,34 @@ def write_object():
     run("other-object", [ODD, 32, 7], [CHUNK, 0])
 
 
+# --- wire_bounds -----------------------------------------------------------------------------------
+
+
+def write_wire_bounds():
+    nested = {"a": [1, {"b": [None, -1.5, HASH]}], "c": "text"}
+    whole = pack(nested)
+    for n in range(len(whole) + 1):
+        put("wire_bounds", f"cut-{n:02}", whole[:n])
+    for tag in range(0xC0, 0xE0):  # each tag with lengths of ones, and with nothing behind it
+        put("wire_bounds", f"tag-{tag:02x}", bytes([tag]) + b"\xff" * 9)
+        put("wire_bounds", f"tag-{tag:02x}-alone", bytes([tag]))
+    for title, item in {
+        "array-of-2-28": b"\xdd\x10\0\0\0",
+        "arrays-of-2-28": b"\xdd\x10\0\0\0" * 32,
+        "map-of-2-31": b"\xdf\x80\0\0\0" + b"\xc0" * 64,
+        "deep": b"\x91" * 6 + b"\xc0",
+        "too-deep": b"\x91" * 7 + b"\xc0",
+        "far-too-deep": b"\x91" * 4096 + b"\xc0",
+        "values-8192": b"\xdc\x1f\xff" + b"\xc0" * 8191,
+        "values-8193": b"\xdc\x20\x00" + b"\xc0" * 8192,
+        "values-over-in-lists": b"\xdc\x10\x00" + b"\x92\xc0\xc0" * 4096,
+        "two-values": b"\xc0\xc0",
+    }.items():
+        put("wire_bounds", title, item)
+
+
 write_wire()
+write_wire_bounds()
 write_envelope()
 write_journal()
 write_object()
