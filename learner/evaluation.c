@@ -26,6 +26,14 @@ static double metric(const struct result *r, const char *name)
     return 0.0;
 }
 
+// A level or a style: what an actor says is any finite number.
+static uint32_t small_metric(const struct result *r, const char *name)
+{
+    const double value = metric(r, name);
+
+    return value > 0.0 && value < (double)UINT32_MAX ? (uint32_t)value : 0;
+}
+
 struct tally_sample *evaluation_samples(const struct order_samples *s)
 {
     struct tally_sample *out = calloc(s->n ? s->n : 1, sizeof *out);
@@ -37,8 +45,8 @@ struct tally_sample *evaluation_samples(const struct order_samples *s)
         out[i] = (struct tally_sample){
             .prompt = r->prompt_index,
             .answer = r->answer,
-            .level = (uint32_t)metric(r, "level"),
-            .style = (uint32_t)metric(r, "style"),
+            .level = small_metric(r, "level"),
+            .style = small_metric(r, "style"),
             .n_tokens = r->n_tokens - r->n_prompt_tokens,
             .is_correct = r->is_correct,
             .is_truncated = r->finish_reason == FINISH_LENGTH,

@@ -149,7 +149,7 @@ static void put_updates(struct metrics *m, const struct grpo_step *s, const stru
     metrics_put(m, "training/rows", (double)s->n_rows);
 }
 
-static void put_times(struct metrics *m, const struct trainer *t, const struct grpo_step *s,
+static void put_times(struct metrics *m, struct trainer *t, const struct grpo_step *s,
                       double n_tokens, double step_s)
 {
     metrics_put(m, "timing_s/gen", t->waited_s);
@@ -158,6 +158,7 @@ static void put_times(struct metrics *m, const struct trainer *t, const struct g
     metrics_put(m, "timing_s/update_weights", s->publish_s);
     metrics_put(m, "timing_s/step", step_s);
     metrics_put(m, "timing_s/checkpoint", t->checkpoint_s);
+    t->checkpoint_s = 0.0;
     metrics_put(m, "perf/total_num_tokens", n_tokens);
     metrics_put(m, "perf/throughput", step_s > 0.0 ? n_tokens / step_s : 0.0);
 }

@@ -7,7 +7,7 @@
 #include "learner/trainer.h"
 
 struct grpo_step {
-    double started_s, update_started_s, update_s, publish_s; // monotonic seconds
+    double started_s, update_s, publish_s; // monotonic seconds
     double lr;
     uint32_t n_groups, n_flat;
     // Sums over the mini-batches.

@@ -95,7 +95,10 @@ int replica_open(struct replica *r, const char *folder, const struct replica_con
     *r = (struct replica){0};
     status = shape_read(&shape, folder, err);
     if (status == 0) status = params_init(&r->params, &shape, err);
-    if (comm_agree(status, err) != 0) return -1;
+    if (comm_agree(status, err) != 0) {
+        params_fini(&r->params);
+        return -1;
+    }
     make(r, config, pool);
     // The first partial block is free until the first step: read into it.
     masters = r->lanes.levels[0];

@@ -102,6 +102,7 @@ static int write_metrics(struct trainer *t, const struct feed_batch *b,
     metrics_put(m, "timing_s/wait", t->waited_s);
     metrics_put(m, "timing_s/step", step_s);
     metrics_put(m, "timing_s/checkpoint", t->checkpoint_s);
+    t->checkpoint_s = 0.0;
     metrics_put(m, "perf/total_num_tokens", (double)b->n_tokens);
     metrics_put(m, "perf/throughput", (double)b->n_tokens / step_s);
     return metrics_end(m, err);
@@ -118,7 +119,7 @@ static int train_step(struct trainer *t, const struct schedule *schedule, struct
     struct update_result u;
     int status;
 
-    t->waited_s = t->checkpoint_s = 0.0;
+    t->waited_s = 0.0;
     status = trainer_await(t, trainer_order_number(step), &samples, err);
     if (status != 0) return status;
     make_batch(&batch, &samples);

@@ -83,7 +83,6 @@ static int train_on(struct trainer *t, const struct order_samples *samples, doub
         memcpy(t->previous, t->replica.flat, t->replica.params.n_elements * sizeof *t->previous);
     }
     grpo_batch_make(&batch, samples, o, t->state.step);
-    step->update_started_s = started_s;
     status = update_all(t, &batch, lr, step, err);
     step->update_s = clock_now_s() - started_s;
     if (status == 0) {
@@ -113,7 +112,7 @@ static int train_step(struct trainer *t, const struct schedule *schedule, struct
     struct order_samples samples;
     int status;
 
-    t->waited_s = t->checkpoint_s = 0.0;
+    t->waited_s = 0.0;
     if (ahead(o) && !is_last && place(t, number + 1, version_at(number), err) != 0) return -1;
     status = trainer_await(t, trainer_order_number(number), &samples, err);
     if (status != 0) return status;

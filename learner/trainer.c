@@ -230,10 +230,10 @@ static int write_recipe(const struct trainer *t, const char *text, struct err *e
 // Rank 0's part of the start, after a resume is known.
 static int open_stage(struct trainer *t, const char *recipe_text, struct err *err)
 {
-    uint64_t last_step = t->is_resumed ? t->state.step : 0;
-
     if (write_recipe(t, recipe_text, err) != 0) return -1;
-    if (metrics_open(&t->metrics, t->folder.metrics, last_step, err) != 0) return -1;
+    // What a life without a checkpoint wrote is all done again.
+    if (!t->is_resumed && file_remove_tree(t->folder.metrics, err) != 0) return -1;
+    if (metrics_open(&t->metrics, t->folder.metrics, t->state.step, err) != 0) return -1;
     return open_gate(t, err);
 }
 

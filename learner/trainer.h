@@ -34,7 +34,7 @@ struct trainer {
     bool is_resumed;
     double started_s, seconds_before;
     double waited_s;     // in trainer_await, of this step
-    double checkpoint_s; // of the last checkpoint
+    double checkpoint_s; // of a checkpoint since the last line of metrics
     uint32_t n_nonfinite_in_row;
     uint64_t first_step; // of this life
     uint64_t saved_step; // of the newest checkpoint

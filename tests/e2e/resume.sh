@@ -13,7 +13,7 @@ want=$(weights_of "$work/through")
 run_and_signal() { # RUN STAGE WANTED SIGNAL MODEL [key=value ...]
     local run=$1 name=$2 wanted=$3 signal=$4 model=$5 of_learner of_actor
     shift 5
-    learner stopped-learner "$run" "$name" 1 "model.path=$model" "$@"
+    learner stopped-learner "$run" "$name" "${ranks:-1}" "model.path=$model" "$@"
     of_learner=$pid
     actor stopped-actor "$run" --slots 16
     of_actor=$pid
@@ -68,6 +68,8 @@ run=$work/early
 run_and_signal "$run" rl 2 KILL "$base" "${steps[@]}"
 stage "$run" rl 1 1 "$base" "${steps[@]}"
 expect "weights after a kill before the first checkpoint" "$want" "$(weights_of "$run")"
+expect "whether metrics have each step and each evaluation once" true \
+    "$(rows "$run/metrics.jsonl" '[[l["training/global_step"] for l in x] for x in (rows, evals)] == [list(range(1, 61)), list(range(0, 61, 4))]')"
 
 # --- an actor that outlives its learner: it finds the next one by itself ----------------------------------
 run=$work/outlived
@@ -93,6 +95,13 @@ run_and_signal "$run" base 9 USR1 "$work/start"
 go_on "$run" base 2 1 "$work/start" resources.ranks=2
 expect "pre-trained weights after a stop and going on with 2 ranks" "$(weights_of "$work/base")" \
     "$(weights_of "$run")"
+
+# More ranks than there are blocks to own, so that some shards are empty; then fewer.
+run=$work/ranks
+ranks=4 run_and_signal "$run" rl 3 KILL "$base" "${steps[@]}" trainer.save_freq=1
+ranks=2 run_and_signal "$run" rl 8 KILL "$base" "${steps[@]}" trainer.save_freq=1
+go_on "$run" rl 1 1 "$base" "${steps[@]}"
+expect "weights of 4 ranks, then 2, then 1" "$want" "$(weights_of "$run")"
 
 # --- the front end: Ctrl-C, and the same command again -------------------------------------------------
 front() { # NAME
