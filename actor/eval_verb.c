@@ -129,7 +129,7 @@ static int open_engine(struct eval *e, struct err *err)
         return -1;
     }
     e->pool = pool_create((unsigned)o->threads);
-    e->weights = weights_create(&e->params, PANEL_F32);
+    e->weights = weights_create(&e->params, PANEL_BF16);
     weights_load(e->weights, flat, e->pool);
     free(flat);
     const uint32_t wanted = rollout_pages_needed((uint32_t)o->slots, shape->context_length);

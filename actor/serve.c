@@ -77,7 +77,7 @@ static int studio_open(struct server *v, const struct client_action *a, struct e
         return err_set(err, ERR_LIMIT,
                        "%" PRIu64 " bytes of cache hold not one page of this model (--cache-mib)",
                        v->options->cache_bytes_max);
-    s->weights = weights_create(&s->params, PANEL_F32);
+    s->weights = weights_create(&s->params, PANEL_BF16);
     s->rollout = rollout_create(shape, &limits, v->pool);
     struct ready ready;
     workload_hashes(s->workload, &ready);

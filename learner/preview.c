@@ -49,7 +49,7 @@ static int print_memory(FILE *out, const char *name, const struct options *o, st
                                           .recompute = o->recompute,
                                           .wants_reference = options_wants_reference(o)};
     const struct replica_memory m = replica_predict(&params, &config, (int)o->ranks);
-    const size_t actor_weights = weights_bytes(&params, PANEL_F32);
+    const size_t actor_weights = weights_bytes(&params, PANEL_BF16);
     const size_t incoming = params.n_elements * sizeof(uint16_t);
     fprintf(out, "  %zu parameters; each of %" PRIu64 " learner ranks:\n", params.n_elements,
             o->ranks);

@@ -9,14 +9,6 @@
 #include "common/model/safetensors.h"
 #include "learner/comm.h"
 
-// Panels as fp32 spare the GEMM a conversion, as bf16 half the memory.
-#define ELEMENTS_FOR_F32 ((size_t)64 << 20)
-
-static enum panel_type panel_type(const struct params *params)
-{
-    return params->n_elements <= ELEMENTS_FOR_F32 ? PANEL_F32 : PANEL_BF16;
-}
-
 static struct gradient_limits gradient_limits(const struct replica_config *config,
                                               const struct batch_limits *limits)
 {
@@ -32,7 +24,7 @@ struct replica_memory replica_predict(const struct params *params,
                                       const struct replica_config *config, int n_ranks)
 {
     size_t n = params->n_elements;
-    size_t block = n * sizeof(uint16_t), panels = weights_bytes(params, panel_type(params));
+    size_t block = n * sizeof(uint16_t), panels = weights_bytes(params, PANEL_BF16);
     struct batch_limits batch =
         batch_limits_for(config->n_lanes, config->pack_tokens, config->sequence_max);
     struct gradient_limits limits = gradient_limits(config, &batch);
@@ -71,11 +63,11 @@ static void make(struct replica *r, const struct replica_config *config, struct 
     lanes_init(&r->lanes, config->n_lanes, rank, comm_size(), params->n_elements, pool);
     adamw_state_init(&r->adam, r->map.first[rank], r->map.first[rank + 1] - r->map.first[rank]);
     r->gradient = gradient_create(params, &limits);
-    r->weights = weights_create(params, panel_type(params));
+    r->weights = weights_create(params, PANEL_BF16);
     r->flat = take(params->n_elements, sizeof *r->flat);
     r->squares = take(r->map.n_blocks, sizeof *r->squares);
     if (config->wants_reference) {
-        r->reference = weights_create(params, panel_type(params));
+        r->reference = weights_create(params, PANEL_BF16);
         r->flat_reference = take(params->n_elements, sizeof *r->flat_reference);
     }
 }
