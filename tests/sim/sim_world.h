@@ -24,7 +24,7 @@
 #define SIM_RUN UINT64_C(0x1234)
 #define SIM_STEPS_MAX 12
 #define SIM_PROMPTS_MAX 24
-#define SIM_ORDERS_MAX (3 * SIM_STEPS_MAX + 8) // numbers are below it
+#define SIM_ORDERS_MAX (3 * (SIM_STEPS_MAX + 2) + 5) // numbers are below it, two steps ahead
 #define SIM_JOBS_MAX 64
 #define SIM_WEIGHTS_BYTES 3000
 #define SIM_LEASE_TIMEOUT_MS 4000
