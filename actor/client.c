@@ -59,7 +59,7 @@ struct client {
     // What WELCOME said.
     char *spec;
     bool deterministic;
-    struct client_file files[FILES_MAX];
+    struct served_file files[FILES_MAX];
     struct hash objects[FILES_MAX];
     uint32_t n_files, n_fetched;
     struct hash content; // of spec and files: an equal WELCOME needs no rebuilding
@@ -264,7 +264,7 @@ static void say_ready(struct client *c)
 static void next_file(struct client *c)
 {
     if (c->n_fetched < c->n_files) {
-        const struct client_file *f = &c->files[c->n_fetched];
+        const struct served_file *f = &c->files[c->n_fetched];
         c->fetch = fetch_create(&c->objects[c->n_fetched], f->size_bytes);
         c->is_weights = false;
         return;
@@ -302,8 +302,8 @@ static void on_welcome(struct client *c, const struct message *m)
     memcpy(c->spec, w->spec.bytes, w->spec.size_bytes);
     c->n_files = w->n_files;
     for (uint32_t i = 0; i < w->n_files; i++) {
-        struct client_file *f = &c->files[i];
-        *f = (struct client_file){.size_bytes = w->files[i].size_bytes};
+        struct served_file *f = &c->files[i];
+        *f = (struct served_file){.size_bytes = w->files[i].size_bytes};
         const size_t n = w->files[i].name.size_bytes;
         memcpy(f->name, w->files[i].name.bytes, n < sizeof f->name ? n : sizeof f->name - 1);
         c->objects[i] = w->files[i].object;

@@ -9,6 +9,7 @@
 #ifndef ARGOSY_ACTOR_CLIENT_H
 #define ARGOSY_ACTOR_CLIENT_H
 
+#include "actor/data/served_files.h"
 #include "common/base/err.h"
 #include "proto/messages.h"
 #include "proto/wire.h"
@@ -20,12 +21,6 @@ struct client_config {
     uint64_t result_bytes_max; // un-acknowledged results held at most
     uint32_t samples_max;      // samples willing to hold at once
     uint32_t silence_ms;       // no word for this long: greet again
-};
-
-struct client_file {
-    char name[NAME_BYTES_MAX];
-    unsigned char *bytes; // owned by the client; valid until the next CLIENT_SPEC
-    uint64_t size_bytes;
 };
 
 enum client_action_type {
@@ -42,7 +37,7 @@ struct client_action {
     const struct frames *frames;
     const char *spec; // 0-terminated
     bool deterministic;
-    const struct client_file *files;
+    const struct served_file *files; // owned by the client; valid until the next CLIENT_SPEC
     size_t n_files;
     uint64_t version;
     const unsigned char *bytes;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/rollout.h"
+#include "actor/engine/rollout.h"
 #include "actor/verbs.h"
 #include "actor/workload.h"
 #include "common/base/file.h"
@@ -43,7 +43,7 @@ struct eval_options {
 
 struct eval {
     const struct eval_options *options;
-    struct client_file files[MODEL_FILES_MAX];
+    struct served_file files[MODEL_FILES_MAX];
     size_t n_files;
     struct workload *workload;
     struct params params;
@@ -57,7 +57,7 @@ struct eval {
 
 static int add_file(struct eval *e, const char *name, const char *path, struct err *err)
 {
-    struct client_file *f = &e->files[e->n_files];
+    struct served_file *f = &e->files[e->n_files];
     char *bytes;
     size_t size;
     CHECK(e->n_files < MODEL_FILES_MAX);

@@ -6,7 +6,7 @@
 #define ARGOSY_ACTOR_JOBS_H
 
 #include "actor/client.h"
-#include "actor/rollout.h"
+#include "actor/engine/rollout.h"
 #include "actor/workload.h"
 
 struct jobs;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "actor/tokenizer_words.h"
+#include "actor/tokenizer/tokenizer_words.h"
 #include "common/base/err.h"
 #include "common/base/json.h"
 #include "common/model/shape.h"

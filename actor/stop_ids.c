@@ -1,6 +1,6 @@
 #include "actor/stop_ids.h"
 
-#include "actor/vocabulary.h"
+#include "actor/tokenizer/vocabulary.h"
 
 static int add_id(struct stop_ids *s, struct json value, const char *file, struct err *err)
 {
@@ -41,7 +41,7 @@ static int take_name(struct stop_ids *s, struct json root, const struct tokenize
 static int read_file(struct stop_ids *s, const struct served_files *files,
                      const struct tokenizer *t, const char *name, struct err *err)
 {
-    const struct client_file *file = served_files_find(files, name);
+    const struct served_file *file = served_files_find(files, name);
     if (file == NULL) return 0;
     struct view bytes = served_file_bytes(file);
     struct json_document *document = json_parse(bytes.bytes, bytes.size_bytes, name, err);

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "actor/served_files.h"
-#include "actor/tokenizer.h"
+#include "actor/data/served_files.h"
+#include "actor/tokenizer/tokenizer.h"
 
 #define STOP_IDS_MAX 16
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/text_buffer.h"
-#include "actor/tokenizer.h"
+#include "actor/text/text_buffer.h"
+#include "actor/tokenizer/tokenizer.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
 

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/corpus.h"
-#include "actor/reward.h"
-#include "actor/sampler.h"
+#include "actor/corpus/corpus.h"
+#include "actor/engine/sampler.h"
+#include "actor/reward/reward.h"
 #include "actor/stop_ids.h"
-#include "actor/task.h"
-#include "actor/template.h"
-#include "actor/tokenizer.h"
+#include "actor/task/task.h"
+#include "actor/template/template.h"
+#include "actor/tokenizer/tokenizer.h"
 
 struct finished_score {
     uint64_t ticket;
@@ -36,21 +36,21 @@ struct workload {
 
 // --- creation ------------------------------------------------------------------------------------
 
-static const struct client_file *need_file(const struct workload *w, const char *name,
+static const struct served_file *need_file(const struct workload *w, const char *name,
                                            struct err *err)
 {
-    const struct client_file *file = served_files_find(&w->files, name);
+    const struct served_file *file = served_files_find(&w->files, name);
     if (file == NULL) err_set(err, ERR_USAGE, "the learner serves no %s", name);
     return file;
 }
 
 static int read_model_files(struct workload *w, struct err *err)
 {
-    const struct client_file *config = need_file(w, "config.json", err);
+    const struct served_file *config = need_file(w, "config.json", err);
     if (config == NULL) return -1;
     struct view bytes = served_file_bytes(config);
     if (shape_parse(&w->shape, bytes.bytes, bytes.size_bytes, "config.json", err) != 0) return -1;
-    const struct client_file *tokenizer = need_file(w, "tokenizer.json", err);
+    const struct served_file *tokenizer = need_file(w, "tokenizer.json", err);
     if (tokenizer == NULL) return -1;
     bytes = served_file_bytes(tokenizer);
     w->tokenizer_hash = hash_of(bytes.bytes, bytes.size_bytes);
@@ -74,7 +74,7 @@ struct spec_head {
     uint32_t prompt_max, document_max;
 };
 
-static int read_spec(struct workload *w, struct json root, const struct client_file *files,
+static int read_spec(struct workload *w, struct json root, const struct served_file *files,
                      size_t n_files, struct err *err)
 {
     static const struct spec_field fields[] = {
@@ -109,7 +109,7 @@ static int read_spec(struct workload *w, struct json root, const struct client_f
     return 0;
 }
 
-struct workload *workload_create(const char *spec, const struct client_file *files, size_t n_files,
+struct workload *workload_create(const char *spec, const struct served_file *files, size_t n_files,
                                  struct err *err)
 {
     struct json_document *document = json_parse(spec, strlen(spec), "spec", err);
@@ -173,7 +173,7 @@ static int encode_prompt(const struct workload *w, const struct problem *problem
 {
     struct text_buffer text;
     text_buffer_init(&text);
-    template_add(&w->template, problem->prompt, &text);
+    template_add(&w->template, &problem->conversation, &text);
     tokenizer_add_prefix(w->tokenizer, ids);
     int result = tokenizer_encode(w->tokenizer, text.bytes, text.size_bytes, ids, err);
     text_buffer_fini(&text);
@@ -320,8 +320,7 @@ int workload_score(struct workload *w, uint64_t ticket, const struct prompt *pro
     text.bytes = bytes;
     struct finished_score *done = push_finished(w);
     done->ticket = ticket;
-    rewards_score(&w->rewards, &w->task, prompt->problem, text, finish == FINISH_STOP,
-                  &done->score);
+    rewards_score(&w->rewards, prompt->problem, text, finish == FINISH_STOP, &done->score);
     free(bytes);
     return 0;
 }

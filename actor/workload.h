@@ -24,7 +24,8 @@
 #ifndef ARGOSY_ACTOR_WORKLOAD_H
 #define ARGOSY_ACTOR_WORKLOAD_H
 
-#include "actor/client.h"
+#include "actor/data/served_files.h"
+#include "actor/reward/score.h"
 #include "common/base/err.h"
 #include "common/model/shape.h"
 #include "proto/messages.h"
@@ -32,7 +33,7 @@
 struct workload;
 
 // The bytes of the files must outlive the workload.
-struct workload *workload_create(const char *spec, const struct client_file *files, size_t n_files,
+struct workload *workload_create(const char *spec, const struct served_file *files, size_t n_files,
                                  struct err *err);
 void workload_destroy(struct workload *w);
 
@@ -69,18 +70,6 @@ int workload_document(const struct workload *w, uint64_t index, struct document 
                       struct err *err);
 void document_fini(struct document *d);
 
-struct score {
-    enum outcome outcome;
-    char outcome_text[256];
-    double reward; // weighted total
-    uint32_t n_rewards;
-    struct named_number rewards[REWARDS_MAX]; // names are static or the workload's
-    uint32_t n_metrics;
-    struct named_number metrics[METRICS_MAX];
-    uint64_t answer; // hash of the canonical answer; 0: none
-    bool is_correct;
-    struct text source;
-};
 // Asks for a score; `ticket` comes back with it.  The response is copied.
 // Rule rewards are scored at once and collected by the next poll.
 int workload_score(struct workload *w, uint64_t ticket, const struct prompt *prompt,

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/rollout.h"
+#include "actor/engine/rollout.h"
 #include "common/base/clock.h"
 #include "common/math/bf16.h"
 

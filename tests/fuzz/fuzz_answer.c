@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/answer.h"
-#include "actor/expression.h"
-#include "actor/response.h"
+#include "actor/grading/answer.h"
+#include "actor/grading/expression.h"
+#include "actor/grading/response.h"
 #include "common/base/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);

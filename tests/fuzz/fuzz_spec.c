@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/tokenizer_words.h"
+#include "actor/tokenizer/tokenizer_words.h"
 #include "actor/workload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
     if (spec_bytes > 0) memcpy(spec, bytes, spec_bytes);
     spec[spec_bytes] = '\0';
     // the workload only reads its files
-    const struct client_file files[] = {
+    const struct served_file files[] = {
         {"config.json", (unsigned char *)(uintptr_t)config, sizeof config - 1},
         {"tokenizer.json", (unsigned char *)tokenizer, tokenizer_bytes},
         {"d", (unsigned char *)(uintptr_t)(newline == NULL ? bytes : newline + 1),

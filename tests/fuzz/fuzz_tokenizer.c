@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/text_buffer.h"
-#include "actor/tokenizer.h"
-#include "actor/utf8.h"
+#include "actor/text/text_buffer.h"
+#include "actor/text/utf8.h"
+#include "actor/tokenizer/tokenizer.h"
 #include "common/base/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);

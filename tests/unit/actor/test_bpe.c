@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "actor/bpe.h"
+#include "actor/tokenizer/bpe.h"
 #include "common/base/rng.h"
 
 #define N_BASE 4u

@@ -8,12 +8,12 @@
 
 #include <cmocka.h>
 
-#include "actor/corpus.h"
-#include "actor/dials.h"
+#include "actor/corpus/corpus.h"
 #include "actor/preset.h"
-#include "actor/reward.h"
-#include "actor/task.h"
-#include "actor/tokenizer.h"
+#include "actor/reward/reward.h"
+#include "actor/task/dials.h"
+#include "actor/task/task.h"
+#include "actor/tokenizer/tokenizer.h"
 
 #define WORDS_MAX 256
 #define WORD_BYTES 16
@@ -186,6 +186,11 @@ static void expect_refused(const char *task, const char *corpus, const char *why
     closed(&f);
 }
 
+static const char *problem_text(const struct problem *p)
+{
+    return conversation_last(&p->conversation, "user");
+}
+
 static struct problem problem_of(const struct fixture *f, enum task_split split, uint64_t n)
 {
     struct problem p;
@@ -216,11 +221,11 @@ static void an_answer_is_what_the_text_says(void **state)
         struct problem p = problem_of(&f, n % 2 ? TASK_HELD_OUT : TASK_TRAIN, n);
         char key[KEY_BYTES], answer[16];
         int dials[2];
-        bool is_other = solve_text(p.prompt, dials, key);
+        bool is_other = solve_text(problem_text(&p), dials, key);
         snprintf(answer, sizeof answer, "%d %d", dials[0], dials[1]);
         assert_string_equal(answer, p.answer);
         assert_in_range(p.n_steps, 2 * p.level - 1, 2 * p.level);
-        bool is_doubtful = strstr(p.prompt, "maybe") != NULL;
+        bool is_doubtful = strstr(problem_text(&p), "maybe") != NULL;
         assert_true(p.level >= 2 || !is_doubtful);
         n_doubtful += is_doubtful;
         n_other += is_other;
@@ -255,7 +260,7 @@ static void held_out_turns_are_never_trained_on(void **state)
     for (uint64_t n = 0; n < N; n++) {
         if (n % 2 == 0) {
             struct problem p = problem_of(&f, TASK_TRAIN, n);
-            solve_text(p.prompt, dials, trained[n]);
+            solve_text(problem_text(&p), dials, trained[n]);
             problem_fini(&p);
             continue;
         }
@@ -273,7 +278,7 @@ static void held_out_turns_are_never_trained_on(void **state)
     for (uint64_t n = 0; n < N; n++) {
         struct problem p = problem_of(&f, TASK_HELD_OUT, n);
         char key[KEY_BYTES];
-        solve_text(p.prompt, dials, key);
+        solve_text(problem_text(&p), dials, key);
         if (bsearch(key, trained, N, sizeof trained[0], compare_keys) != NULL)
             fail_msg("%s is on both sides", key);
         problem_fini(&p);
@@ -291,8 +296,8 @@ static void problem_and_document_n_are_the_same_whenever_asked_for(void **state)
     for (uint64_t n = 0; n < 50; n++) {
         struct problem a = problem_of(&f, TASK_TRAIN, n), b = problem_of(&f, TASK_TRAIN, n);
         struct problem other = problem_of(&g, TASK_TRAIN, n);
-        assert_string_equal(a.prompt, b.prompt);
-        n_same += strcmp(a.prompt, other.prompt) == 0;
+        assert_string_equal(problem_text(&a), problem_text(&b));
+        n_same += strcmp(problem_text(&a), problem_text(&other)) == 0;
         struct corpus_text first, second;
         write_document(&f, n, &first);
         write_document(&g, n, &second);
@@ -319,7 +324,7 @@ static void the_highest_level_fits_the_alphabet(void **state)
         struct problem p = problem_of(&f, TASK_TRAIN, n);
         int dials[2];
         char key[KEY_BYTES];
-        solve_text(p.prompt, dials, key);
+        solve_text(problem_text(&p), dials, key);
         problem_fini(&p);
     }
     closed(&f);
@@ -495,7 +500,7 @@ static void drills_weigh_what_can_be_known(void **state)
     closed(&f);
 }
 
-static struct score score_of(const struct fixture *f, const struct problem *p, const char *text)
+static struct score score_of(const struct problem *p, const char *text)
 {
     struct rewards rewards;
     struct err err;
@@ -503,7 +508,7 @@ static struct score score_of(const struct fixture *f, const struct problem *p, c
     const char *spec = "[{\"name\":\"accuracy\",\"strict\":true},{\"name\":\"format\"}]";
     struct json_document *document = json_parse(spec, strlen(spec), "rewards", &err);
     assert_int_equal(rewards_init(&rewards, json_root(document), &err), 0);
-    rewards_score(&rewards, &f->task, p, (struct view){text, strlen(text)}, true, &score);
+    rewards_score(&rewards, p, (struct view){text, strlen(text)}, true, &score);
     json_destroy(document);
     return score;
 }
@@ -541,7 +546,7 @@ static void pages_mostly_guess_and_are_graded_as_answers_will_be(void **state)
                             .answer = answer,
                             .n_steps = (uint32_t)(puzzle.asked - puzzle.start_letter)};
         const char *response = strstr(document.text.bytes, "Assistant:") + strlen("Assistant:");
-        struct score score = score_of(&f, &p, response);
+        struct score score = score_of(&p, response);
         int style = (int)metric(&score, "style");
         n_formatted += metric(&score, "format") == 1;
         n_of_style[style]++;

@@ -7,10 +7,10 @@
 
 #include <cmocka.h>
 
-#include "actor/answer.h"
-#include "actor/expression.h"
-#include "actor/response.h"
-#include "actor/template.h"
+#include "actor/grading/answer.h"
+#include "actor/grading/expression.h"
+#include "actor/grading/response.h"
+#include "actor/template/template.h"
 
 static struct view view_of(const char *text)
 {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "actor/rollout.h"
+#include "actor/engine/rollout.h"
 #include "common/math/bf16.h"
 
 #define N_GROUPS 5

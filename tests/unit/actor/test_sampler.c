@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "actor/sampler.h"
+#include "actor/engine/sampler.h"
 #include "common/base/err.h"
 
 #define N 12

@@ -8,16 +8,16 @@
 
 #include <cmocka.h>
 
-#include "actor/chain.h"
-#include "actor/expression.h"
-#include "actor/permutation.h"
-#include "actor/task.h"
+#include "actor/data/permutation.h"
+#include "actor/grading/expression.h"
+#include "actor/task/chain.h"
+#include "actor/task/task.h"
 
 #define KEY_BYTES 128
 
 // Made from a spec and, perhaps, one data file as {"train": ...} or {"eval": ...}.
 struct fixture {
-    struct client_file file;
+    struct served_file file;
     struct json_document *spec, *roles;
     struct served_files files;
     struct task task;
@@ -61,6 +61,11 @@ static void expect_refused(const char *spec, const char *roles, const char *data
     close_task(&f);
 }
 
+static const char *problem_text(const struct problem *p)
+{
+    return conversation_last(&p->conversation, "user");
+}
+
 static struct problem problem_of(const struct fixture *f, enum task_split split, uint64_t n)
 {
     struct problem p;
@@ -72,7 +77,13 @@ static struct problem problem_of(const struct fixture *f, enum task_split split,
 static bool is_right(const struct fixture *f, const struct problem *p, const char *answer)
 {
     struct grade grade = {0};
-    f->task.kind->grade(p, (struct view){answer, strlen(answer)}, &grade);
+    struct err err;
+    const struct grading g = {
+        .answer = {answer, strlen(answer)},
+        .gold = {p->answer, p->answer == NULL ? 0 : strlen(p->answer)},
+        .metadata = {p->metadata, p->metadata == NULL ? 0 : strlen(p->metadata)},
+    };
+    if (grader_judge(p->grader, &g, &grade, &err) != 0) fail_msg("%s", err.text);
     assert_int_not_equal(grade.hash, 0);
     return grade.is_correct;
 }
@@ -130,7 +141,7 @@ static void a_chains_answer_is_what_its_text_says(void **state)
     for (uint64_t n = 0; n < 2000; n++) {
         struct problem p = problem_of(&f, n % 2 ? TASK_HELD_OUT : TASK_TRAIN, n);
         char key[KEY_BYTES], answer[16];
-        int value = solve(p.prompt, key);
+        int value = solve(problem_text(&p), key);
         snprintf(answer, sizeof answer, "%d", value);
         assert_string_equal(answer, p.answer);
         assert_true(is_right(&f, &p, answer));
@@ -161,7 +172,7 @@ static void held_out_chains_are_never_trained_on(void **state)
     static char trained[N][KEY_BYTES];
     for (uint64_t n = 0; n < N; n++) {
         struct problem p = problem_of(&f, TASK_TRAIN, n);
-        solve(p.prompt, trained[n]);
+        solve(problem_text(&p), trained[n]);
         problem_fini(&p);
     }
     qsort(trained, N, sizeof trained[0], compare_keys);
@@ -172,7 +183,7 @@ static void held_out_chains_are_never_trained_on(void **state)
     for (uint64_t n = 0; n < N; n++) {
         struct problem p = problem_of(&f, TASK_HELD_OUT, n);
         char key[KEY_BYTES];
-        solve(p.prompt, key);
+        solve(problem_text(&p), key);
         if (bsearch(key, trained, N, sizeof trained[0], compare_keys) != NULL)
             fail_msg("%s is on both sides", key);
         problem_fini(&p);
@@ -191,8 +202,8 @@ static void problem_n_is_the_same_whenever_it_is_asked_for(void **state)
     for (uint64_t n = 0; n < 50; n++) {
         struct problem a = problem_of(&f, TASK_TRAIN, n), b = problem_of(&f, TASK_TRAIN, n);
         struct problem other = problem_of(&g, TASK_TRAIN, n);
-        assert_string_equal(a.prompt, b.prompt);
-        n_same += strcmp(a.prompt, other.prompt) == 0;
+        assert_string_equal(problem_text(&a), problem_text(&b));
+        n_same += strcmp(problem_text(&a), problem_text(&other)) == 0;
         problem_fini(&a);
         problem_fini(&b);
         problem_fini(&other);
@@ -250,8 +261,8 @@ static void countdown_is_graded_by_value_and_numbers(void **state)
     opened(&f, "{\"name\":\"countdown\"}", "{\"train\":\"data/rows.jsonl\"}",
            "{\"nums\":[95,14,18],\"target\":99}\n");
     struct problem p = problem_of(&f, TASK_TRAIN, 5);
-    assert_non_null(strstr(p.prompt, "95, 14, 18"));
-    assert_non_null(strstr(p.prompt, "99"));
+    assert_non_null(strstr(problem_text(&p), "95, 14, 18"));
+    assert_non_null(strstr(problem_text(&p), "99"));
     assert_true(is_right(&f, &p, "18 + 95 - 14"));
     assert_true(is_right(&f, &p, "(95 - 14) + 18 = 99"));
     assert_false(is_right(&f, &p, "99"));           // other numbers
@@ -359,7 +370,7 @@ static void rows_are_read_by_the_usual_columns_or_by_those_named(void **state)
     static const uint32_t levels[] = {0, 4, 2, 0};
     for (uint64_t n = 0; n < 4; n++) {
         struct problem p = problem_of(&f, TASK_HELD_OUT, n);
-        assert_string_equal(p.prompt, prompts[n]);
+        assert_string_equal(problem_text(&p), prompts[n]);
         assert_string_equal(p.answer, answers[n]);
         assert_int_equal(p.level, levels[n]);
         assert_string_equal(p.source, "data/rows.jsonl");
@@ -370,7 +381,7 @@ static void rows_are_read_by_the_usual_columns_or_by_those_named(void **state)
     opened(&f, "{\"name\":\"jsonl\",\"prompt_key\":\"p\",\"answer_key\":\"a\",\"level_key\":\"l\"}",
            "{\"train\":\"data/rows.jsonl\"}", "{\"p\":\"1+1\",\"a\":2,\"l\":\"3\"}\n");
     struct problem p = problem_of(&f, TASK_TRAIN, 9);
-    assert_string_equal(p.prompt, "1+1");
+    assert_string_equal(problem_text(&p), "1+1");
     assert_int_equal(p.level, 3);
     assert_true(is_right(&f, &p, "$2.00"));
     assert_false(is_right(&f, &p, "3"));

@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "actor/text_buffer.h"
-#include "actor/tokenizer.h"
-#include "actor/tokenizer_words.h"
+#include "actor/text/text_buffer.h"
+#include "actor/tokenizer/tokenizer.h"
+#include "actor/tokenizer/tokenizer_words.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
 #include "common/base/rng.h"

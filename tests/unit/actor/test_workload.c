@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "actor/preset.h"
-#include "actor/tokenizer.h"
+#include "actor/tokenizer/tokenizer.h"
 #include "actor/verbs.h"
 #include "actor/workload.h"
 #include "common/base/file.h"
@@ -155,13 +155,13 @@ static void a_used_folder_is_kept_unless_forced(void **state)
 
 #define FILES 4
 struct served {
-    struct client_file files[FILES];
+    struct served_file files[FILES];
     size_t n;
 };
 
 static void serve(struct served *s, const char *name, const char *bytes, size_t size_bytes)
 {
-    struct client_file *file = &s->files[s->n++];
+    struct served_file *file = &s->files[s->n++];
     snprintf(file->name, sizeof file->name, "%s", name);
     file->bytes = malloc(size_bytes + 1);
     memcpy(file->bytes, bytes, size_bytes);

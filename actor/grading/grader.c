@@ -1,0 +1,48 @@
+#include "actor/grading/grader.h"
+
+#include <string.h>
+
+#include "actor/grading/answer.h"
+
+const struct grader *const graders[] = {&grader_exact, &grader_countdown};
+const size_t n_graders = sizeof graders / sizeof *graders;
+
+const struct grader *grader_find(const char *name)
+{
+    for (size_t i = 0; i < n_graders; i++)
+        if (strcmp(graders[i]->name, name) == 0) return graders[i];
+    return NULL;
+}
+
+int grader_judge(const struct grader *grader, const struct grading *g, struct grade *out,
+                 struct err *err)
+{
+    *out = (struct grade){0};
+    return g->answer.size_bytes == 0 ? 0 : grader->grade(g, out, err);
+}
+
+// --- exact: the canonical texts are the same -----------------------------------------------------
+
+static int grade_exact(const struct grading *g, struct grade *out, struct err *err)
+{
+    struct text_buffer answer, gold;
+    text_buffer_init(&answer);
+    text_buffer_init(&gold);
+    answer_canonical(g->answer, &answer);
+    answer_canonical(g->gold, &gold);
+    out->is_correct = answer.size_bytes == gold.size_bytes &&
+                      memcmp(answer.bytes, gold.bytes, gold.size_bytes) == 0;
+    out->value = out->is_correct ? 1 : 0;
+    out->hash = answer_hash(answer.bytes, answer.size_bytes);
+    int result =
+        gold.size_bytes > 0 ? 0 : err_set(err, ERR_FORMAT, "the reference answer is empty");
+    text_buffer_fini(&answer);
+    text_buffer_fini(&gold);
+    return result;
+}
+
+const struct grader grader_exact = {
+    .name = "exact",
+    .help = "the same text or decimal number",
+    .grade = grade_exact,
+};

@@ -1,0 +1,91 @@
+#include "actor/grading/response.h"
+
+#include <string.h>
+
+#include "actor/grading/answer.h"
+
+static const char *const reflective_words[] = {"wait",  "mistake", "however", "but",      "retry",
+                                               "error", "verify",  "wrong",   "evaluate", "check"};
+enum { REFLECTIVE_WORDS = sizeof reflective_words / sizeof reflective_words[0] };
+
+// --- format --------------------------------------------------------------------------------------
+
+static const char *const tags[] = {"<think>", "</think>", "<answer>", "</answer>"};
+
+static bool is_formatted(struct view text)
+{
+    size_t at[4];
+    for (size_t i = 0; i < 4; i++) {
+        if (text_count(text, tags[i]) != 1) return false;
+        at[i] = text_find(text, tags[i], 0);
+    }
+    size_t end_of_think = at[1] + strlen(tags[1]);
+    if (at[0] > at[1] || end_of_think > at[2] || at[2] > at[3]) return false;
+    struct view before = text_part(text, 0, at[0]);
+    struct view between = text_part(text, end_of_think, at[2]);
+    struct view after = text_part(text, at[3] + strlen(tags[3]), text.size_bytes);
+    return text_is_blank(before) && text_is_blank(between) && text_is_blank(after);
+}
+
+static struct view find_reasoning(struct view text)
+{
+    size_t answer = text_find(text, "<answer>", 0);
+    size_t end = answer == TEXT_NOWHERE ? text.size_bytes : answer;
+    size_t think = text_find(text, "<think>", 0);
+    if (think == TEXT_NOWHERE || think > end) return text_part(text, 0, end);
+    size_t start = think + strlen("<think>");
+    size_t close = text_find(text, "</think>", start);
+    return text_part(text, start, close != TEXT_NOWHERE && close < end ? close : end);
+}
+
+// --- words ---------------------------------------------------------------------------------------
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool is_letter(char c)
+{
+    return lower(c) >= 'a' && lower(c) <= 'z';
+}
+
+static bool is_reflective(struct view word)
+{
+    for (size_t i = 0; i < REFLECTIVE_WORDS; i++) {
+        const char *known = reflective_words[i];
+        size_t n = strlen(known), same = 0;
+        while (n == word.size_bytes && same < n && lower(word.bytes[same]) == known[same])
+            same++;
+        if (n == word.size_bytes && same == n) return true;
+    }
+    return false;
+}
+
+static uint32_t count_reflective(struct view text)
+{
+    uint32_t count = 0;
+    for (size_t at = 0; at < text.size_bytes;) {
+        size_t start = at;
+        while (at < text.size_bytes && is_letter(text.bytes[at]))
+            at++;
+        if (at > start && is_reflective(text_part(text, start, at))) count++;
+        if (at == start) at++;
+    }
+    return count;
+}
+
+void response_read(struct response *out, struct view text, bool is_stopped, uint32_t n_steps_needed)
+{
+    *out = (struct response){.text = text, .answer = {text.bytes, 0}};
+    struct view answer;
+    if (answer_find(text, &answer)) out->answer = answer;
+    out->is_formatted = is_stopped && is_formatted(text);
+    struct view reasoning = find_reasoning(text);
+    out->n_steps = (uint32_t)text_count(reasoning, "=");
+    out->n_reflective = count_reflective(text);
+    if (out->n_steps < (n_steps_needed == 0 ? 1 : n_steps_needed))
+        out->style = STYLE_SHORT;
+    else
+        out->style = count_reflective(reasoning) > 0 ? STYLE_CHECKED : STYLE_LONG;
+}
