@@ -19,21 +19,22 @@
 #define PATH_BYTES 4096
 
 struct init_options {
-    const char *preset, *folder;
+    const char *preset, *tokenizer, *folder;
     uint64_t seed;
     bool is_forced, is_config;
 };
 
 static void print_usage(FILE *out)
 {
-    fputs("usage: argosy init --preset NAME [--seed N] [--force] DIR\n"
-          "       argosy init --preset NAME --config\n"
+    fputs("usage: argosy init --preset NAME [--tokenizer DIR] [--seed N] [--force] DIR\n"
+          "       argosy init --preset NAME [--tokenizer DIR] --config\n"
           "\n"
           "  --preset NAME  what to make:\n",
           out);
     for (size_t i = 0; i < n_presets; i++)
-        fprintf(out, "                   %-10s %s\n", presets[i].name, presets[i].help);
-    fputs("  --seed N       of the first weights (default 1)\n"
+        fprintf(out, "                   %-12s %s\n", presets[i].name, presets[i].help);
+    fputs("  --tokenizer DIR  a folder with the tokenizer.json such a preset is to have\n"
+          "  --seed N       of the first weights (default 1)\n"
           "  --force        replace a folder that is not empty\n"
           "  --config       only print the model's config.json\n",
           out);
@@ -53,11 +54,14 @@ static int parse_seed(const char *text, uint64_t *out, struct err *err)
 static int parse(int argc, char **argv, struct init_options *o, struct err *err)
 {
     for (int i = 1; i < argc; i++) {
-        bool is_preset = strcmp(argv[i], "--preset") == 0;
-        if (is_preset || strcmp(argv[i], "--seed") == 0) {
+        const bool is_seed = strcmp(argv[i], "--seed") == 0;
+        const char **text = strcmp(argv[i], "--preset") == 0      ? &o->preset
+                            : strcmp(argv[i], "--tokenizer") == 0 ? &o->tokenizer
+                                                                  : NULL;
+        if (text != NULL || is_seed) {
             if (++i == argc) return err_set(err, ERR_USAGE, "%s: a value is missing", argv[i - 1]);
-            if (is_preset)
-                o->preset = argv[i];
+            if (text != NULL)
+                *text = argv[i];
             else if (parse_seed(argv[i], &o->seed, err) != 0)
                 return -1;
         } else if (strcmp(argv[i], "--force") == 0) {
@@ -127,7 +131,7 @@ static int make(const struct init_options *o, const struct preset *preset, struc
 
     snprintf(made, sizeof made, "%s.tmp-%ld", folder, (long)getpid());
     int result = file_make_folders(made, err);
-    if (result == 0) result = preset_write(preset, o->seed, made, err);
+    if (result == 0) result = preset_write(preset, o->seed, o->tokenizer, made, err);
     if (result == 0) result = file_sync_folder(made, err);
     if (result == 0) result = put_in_place(made, folder, is_used, err);
     struct err ignored;
@@ -135,13 +139,14 @@ static int make(const struct init_options *o, const struct preset *preset, struc
     return result;
 }
 
-static void print_config(const struct preset *preset)
+static int print_config(const struct preset *preset, const char *tokenizer, struct err *err)
 {
     struct json_writer w;
     json_writer_init(&w);
-    preset_config(preset, &w);
-    puts(w.bytes);
+    const int result = preset_config(preset, tokenizer, &w, err);
+    if (result == 0) puts(w.bytes);
     free(w.bytes);
+    return result;
 }
 
 int init_verb(int argc, char **argv)
@@ -159,8 +164,8 @@ int init_verb(int argc, char **argv)
         result =
             err_set(&err, ERR_USAGE, "--preset: no preset '%.60s'; see --help", options.preset);
     if (result == 0 && options.is_config) {
-        print_config(preset);
-        return 0;
+        result = print_config(preset, options.tokenizer, &err);
+        if (result == 0) return 0;
     }
     if (result == 0) result = make(&options, preset, &err);
     if (result == 0) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/borrowed_tokenizer.h"
 #include "common/base/file.h"
 #include "common/base/rng.h"
 #include "common/math/bf16.h"
@@ -13,6 +14,7 @@
 
 #define PAD_ID 0
 #define EOS_ID 1
+#define VOCABULARY_STEP 64 // a borrower's vocabulary is rounded up to this
 
 static const struct word chain_words[] = {
     {"<pad>", WORD_SPECIAL},    {"<eos>", WORD_SPECIAL}, {"User:", WORD_PLAIN},
@@ -154,6 +156,42 @@ const struct preset presets[] = {
                   .tied_embeddings = true},
         .embedding_std = 0.02f,
     },
+    {
+        .name = "mini-qwen2",
+        .help = "4 layers of width 128 under a tokenizer of your own (--tokenizer DIR)",
+        .shape = {.n_layers = 4,
+                  .width = 128,
+                  .n_heads = 4,
+                  .n_kv_heads = 2,
+                  .head_width = 32,
+                  .ffn_width = 352,
+                  .context_length = 1024,
+                  .norm_epsilon = 1e-6f,
+                  .rope_theta = 10000,
+                  .tied_embeddings = true,
+                  .qkv_bias = true},
+        .is_borrower = true,
+        .embedding_std = 0.06f,
+    },
+    {
+        .name = "qwen2.5-0.5b",
+        .help = "random weights in the shape of Qwen2.5-0.5B (--tokenizer DIR): for measuring",
+        .shape = {.n_layers = 24,
+                  .width = 896,
+                  .n_heads = 14,
+                  .n_kv_heads = 2,
+                  .head_width = 64,
+                  .ffn_width = 4864,
+                  .vocab_size = 151936,
+                  .context_length = 32768,
+                  .norm_epsilon = 1e-6f,
+                  .rope_theta = 1000000,
+                  .tied_embeddings = true,
+                  .qkv_bias = true},
+        .is_borrower = true,
+        .embedding_std = 0.02f,
+        .bias_std = 0.02f, // so that a reader which forgets them gives itself away
+    },
 };
 const size_t n_presets = sizeof presets / sizeof presets[0];
 
@@ -191,7 +229,7 @@ static float first_std(const struct preset *p, const struct shape *s, const stru
     case PARAM_K_BIAS:
     case PARAM_V_BIAS:
         *constant = 0;
-        return -1;
+        return p->bias_std > 0 ? p->bias_std : -1;
     case PARAM_Q_NORM:
         *constant = p->q_norm_gain;
         return -1;
@@ -246,24 +284,56 @@ static int write_text(const char *folder, const char *name, struct json_writer *
     return result;
 }
 
-static struct shape shape_of(const struct preset *p)
+// What a preset comes to once its tokenizer is known.
+struct made {
+    struct shape shape;
+    uint32_t bos_id, eos_id, pad_id;
+};
+
+static int settle(const struct preset *p, const char *tokenizer, struct made *m, struct err *err)
 {
-    struct shape shape = p->shape;
-    if (shape.vocab_size == 0) shape.vocab_size = (uint32_t)p->n_words;
-    return shape;
+    *m = (struct made){p->shape, UINT32_MAX, EOS_ID, PAD_ID};
+    if (!p->is_borrower) {
+        if (tokenizer != NULL)
+            return err_set(err, ERR_USAGE, "preset %s has words of its own: no --tokenizer",
+                           p->name);
+        if (m->shape.vocab_size == 0) m->shape.vocab_size = (uint32_t)p->n_words;
+        return 0;
+    }
+    struct borrowed_tokenizer borrowed;
+    if (tokenizer == NULL)
+        return err_set(err, ERR_USAGE,
+                       "preset %s needs --tokenizer DIR, a folder with the "
+                       "tokenizer.json it is to have",
+                       p->name);
+    if (borrowed_tokenizer_read(&borrowed, tokenizer, err) != 0) return -1;
+    if (m->shape.vocab_size == 0)
+        m->shape.vocab_size =
+            (borrowed.id_limit + VOCABULARY_STEP - 1) / VOCABULARY_STEP * VOCABULARY_STEP;
+    if (borrowed.id_limit > m->shape.vocab_size)
+        return err_set(err, ERR_MISMATCH,
+                       "%s: the tokenizer has ids up to %u, preset %s a vocabulary of %u",
+                       tokenizer, borrowed.id_limit - 1, p->name, m->shape.vocab_size);
+    m->bos_id = borrowed.bos_id;
+    m->eos_id = borrowed.eos_id;
+    m->pad_id = borrowed.pad_id;
+    return 0;
 }
 
-void preset_config(const struct preset *p, struct json_writer *out)
+int preset_config(const struct preset *p, const char *tokenizer, struct json_writer *out,
+                  struct err *err)
 {
-    const struct shape shape = shape_of(p);
-    shape_write_config(&shape, UINT32_MAX, EOS_ID, PAD_ID, out);
+    struct made m;
+    if (settle(p, tokenizer, &m, err) != 0) return -1;
+    shape_write_config(&m.shape, m.bos_id, m.eos_id, m.pad_id, out);
+    return 0;
 }
 
-static int write_config(const struct preset *p, const char *folder, struct err *err)
+static int write_config(const struct made *m, const char *folder, struct err *err)
 {
     struct json_writer w;
     json_writer_init(&w);
-    preset_config(p, &w);
+    shape_write_config(&m->shape, m->bos_id, m->eos_id, m->pad_id, &w);
     return write_text(folder, "config.json", &w, err);
 }
 
@@ -310,23 +380,26 @@ static int write_tokenizer(const struct preset *p, const struct shape *s, const 
     return write_text(folder, "tokenizer_config.json", &w, err);
 }
 
-static int write_generation(const char *folder, struct err *err)
+static int write_generation(const struct made *m, const char *folder, struct err *err)
 {
     struct json_writer w;
     json_writer_init(&w);
     json_open(&w, NULL, '{');
     json_put_bool(&w, "do_sample", true);
-    json_put_u64(&w, "eos_token_id", EOS_ID);
-    json_put_u64(&w, "pad_token_id", PAD_ID);
+    if (m->bos_id != UINT32_MAX) json_put_u64(&w, "bos_token_id", m->bos_id);
+    json_put_u64(&w, "eos_token_id", m->eos_id);
+    if (m->pad_id != UINT32_MAX) json_put_u64(&w, "pad_token_id", m->pad_id);
     json_close(&w, '}');
     return write_text(folder, "generation_config.json", &w, err);
 }
 
-int preset_write(const struct preset *p, uint64_t seed, const char *folder, struct err *err)
+int preset_write(const struct preset *p, uint64_t seed, const char *tokenizer, const char *folder,
+                 struct err *err)
 {
-    const struct shape shape = shape_of(p);
-    if (write_config(p, folder, err) != 0 || write_tokenizer(p, &shape, folder, err) != 0 ||
-        write_generation(folder, err) != 0)
-        return -1;
-    return write_weights(p, &shape, seed, folder, err);
+    struct made m;
+    if (settle(p, tokenizer, &m, err) != 0 || write_config(&m, folder, err) != 0) return -1;
+    const int status = tokenizer != NULL ? borrowed_tokenizer_copy(tokenizer, folder, err)
+                                         : write_tokenizer(p, &m.shape, folder, err);
+    if (status != 0 || write_generation(&m, folder, err) != 0) return -1;
+    return write_weights(p, &m.shape, seed, folder, err);
 }
