@@ -50,7 +50,8 @@ struct gate;
 struct gate *gate_start(const struct gate_config *config, struct err *err);
 void gate_stop(struct gate *g, bool is_final, const char *reason); // says BYE, closes, joins
 
-// Copies the block through to the gate and announces it to every actor.
+// Copies the block through to the gate and announces it to every actor.  Versions
+// before it that no open order needs are gone: place an order that needs one first.
 int gate_publish(struct gate *g, uint64_t version, const void *bytes, size_t size_bytes,
                  struct err *err);
 

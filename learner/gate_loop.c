@@ -192,17 +192,16 @@ static void answer(struct gate_loop *l, uint64_t request, int status, const stru
         answer_error(l, PIPE_ERROR, request, err);
 }
 
-static void on_publish(struct gate_loop *l, const struct pipe_record *r)
+// The record's memory becomes the version's.
+static void on_publish(struct gate_loop *l, struct pipe_record *r)
 {
     uint64_t version;
     struct err err;
     CHECK(r->payload_bytes >= sizeof version);
-    memcpy(&version, r->payload, sizeof version);
     const size_t size = (size_t)r->payload_bytes - sizeof version;
-    unsigned char *bytes = malloc(size ? size : 1);
-    CHECK(bytes != NULL);
-    memcpy(bytes, r->payload + sizeof version, size);
-    const int status = stream_publish(l->stream, clock_now_ms(), version, bytes, size, &err);
+    memcpy(&version, r->payload + size, sizeof version);
+    const int status = stream_publish(l->stream, clock_now_ms(), version, r->payload, size, &err);
+    r->payload = NULL;
     answer(l, r->request, status, &err);
 }
 
@@ -236,9 +235,13 @@ static void on_commit(struct gate_loop *l, const struct pipe_record *r)
     l->commit_request = r->request;
 }
 
-static void on_request(struct gate_loop *l, const struct pipe_record *r)
+static void on_request(struct gate_loop *l, struct pipe_record *r)
 {
     switch ((enum pipe_type)r->type) {
+    case PIPE_MAKE_ROOM:
+        stream_make_room(l->stream);
+        answer(l, r->request, 0, NULL);
+        break;
     case PIPE_PUBLISH:
         on_publish(l, r);
         break;

@@ -18,16 +18,17 @@
 #include "common/base/err.h"
 
 enum pipe_type {
-    PIPE_PUBLISH = 1, // u64 version, then the bytes
-    PIPE_ORDER,       // struct order
-    PIPE_AWAIT,       // u64 number
-    PIPE_COMMIT,      // u64 number, u64 step, then struct order_fate each
-    PIPE_STATUS,      // nothing; the answer: struct gate_status
-    PIPE_STOP,        // u64 is_final, then the reason's text
-    PIPE_DONE,        // answers
-    PIPE_SAMPLES,     // u64 n, then each {u32 bytes, u32 0, payload, zeros to 8}
-    PIPE_ERROR,       // u64 code, then text
-    PIPE_ENDED,       // unasked: the gate is over; as PIPE_ERROR
+    PIPE_MAKE_ROOM = 1, // nothing: a version of the weights is to come
+    PIPE_PUBLISH,       // the bytes, then u64 version
+    PIPE_ORDER,         // struct order
+    PIPE_AWAIT,         // u64 number
+    PIPE_COMMIT,        // u64 number, u64 step, then struct order_fate each
+    PIPE_STATUS,        // nothing; the answer: struct gate_status
+    PIPE_STOP,          // u64 is_final, then the reason's text
+    PIPE_DONE,          // answers
+    PIPE_SAMPLES,       // u64 n, then each {u32 bytes, u32 0, payload, zeros to 8}
+    PIPE_ERROR,         // u64 code, then text
+    PIPE_ENDED,         // unasked: the gate is over; as PIPE_ERROR
 };
 #define PIPE_HEADER_BYTES 24
 

@@ -34,17 +34,22 @@ int shelf_add_file(struct shelf *s, const void *bytes, size_t size_bytes, struct
     return 0;
 }
 
-// Drops what nobody needs any more: neither an order, nor one of the last two.
-static void evict(struct shelf *s, shelf_needs_fn is_needed, const void *context)
+// Of the versions before the last `n_last`, drops what no order needs.
+static void evict(struct shelf *s, uint32_t n_last, shelf_needs_fn is_needed, const void *context)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->n_versions; i++) {
-        if (i + 1 < s->n_versions && !is_needed(context, s->versions[i].version))
+        if (i + n_last < s->n_versions && !is_needed(context, s->versions[i].version))
             version_free(&s->versions[i]);
         else
             s->versions[n++] = s->versions[i];
     }
     s->n_versions = n;
+}
+
+void shelf_make_room(struct shelf *s, shelf_needs_fn is_needed, const void *context)
+{
+    evict(s, 0, is_needed, context);
 }
 
 int shelf_add_version(struct shelf *s, uint64_t version, void *bytes, uint64_t size_bytes,
@@ -58,7 +63,7 @@ int shelf_add_version(struct shelf *s, uint64_t version, void *bytes, uint64_t s
     else if (size_bytes > OBJECT_BYTES_MAX)
         status = err_set(err, ERR_LIMIT, "weights of %" PRIu64 " bytes", size_bytes);
     if (status == 0) {
-        evict(s, is_needed, context);
+        evict(s, 1, is_needed, context);
         if (s->n_versions == SHELF_VERSIONS_MAX)
             status = err_set(err, ERR_LIMIT, "open orders need %d versions of the weights",
                              SHELF_VERSIONS_MAX);

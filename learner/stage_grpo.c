@@ -141,7 +141,9 @@ static int begin(struct trainer *t, struct err *err)
     const bool is_behind = ahead(t->options) && step > 0; // the order's weights are the older ones
     const size_t size = t->replica.params.n_elements * sizeof *t->previous;
 
-    if (is_behind && gate_publish(t->gate, version_at(step - 1), t->previous, size, err) != 0) {
+    // Placed before the newer version comes, the order keeps the older one there.
+    if (is_behind && (gate_publish(t->gate, version_at(step - 1), t->previous, size, err) != 0 ||
+                      place(t, step, version_at(step - 1), err) != 0)) {
         return -1;
     }
     if (trainer_publish(t, version_at(step), err) != 0) return -1;
@@ -149,7 +151,7 @@ static int begin(struct trainer *t, struct err *err)
         const int status = evaluation_run(t, 0, 0, err);
         if (status != 0) return status;
     }
-    if (place(t, step, version_at(is_behind ? step - 1 : step), err) != 0) return -1;
+    if (!is_behind && place(t, step, version_at(step), err) != 0) return -1;
     return evaluation_settle(t, 1, err);
 }
 

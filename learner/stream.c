@@ -392,6 +392,11 @@ static bool is_version_needed(const void *context, uint64_t version)
     return lease_book_needs_version(s->book, version);
 }
 
+void stream_make_room(struct stream *s)
+{
+    shelf_make_room(&s->shelf, is_version_needed, s);
+}
+
 int stream_publish(struct stream *s, uint64_t now_ms, uint64_t version, void *bytes,
                    uint64_t size_bytes, struct err *err)
 {

@@ -69,6 +69,8 @@ void stream_sent(struct stream *s, uint64_t now_ms, int status);
 bool stream_has_mail(const struct stream *s); // something waits to be sent
 
 // --- the trainer --------------------------------------------------------------------
+// Before a new version is made: those go that no open order needs.
+void stream_make_room(struct stream *s);
 int stream_publish(struct stream *s, uint64_t now_ms, uint64_t version, void *bytes,
                    uint64_t size_bytes, struct err *err); // takes the bytes (malloc'ed)
 int stream_order(struct stream *s, uint64_t now_ms, const struct order *order, struct err *err);

@@ -68,6 +68,7 @@ static void publish(struct sim_world *w, uint64_t version)
     struct err err;
     unsigned char *bytes = malloc(SIM_WEIGHTS_BYTES);
     CHECK(bytes != NULL);
+    stream_make_room(w->stream);
     for (size_t i = 0; i < SIM_WEIGHTS_BYTES; i++)
         bytes[i] = sim_weight_byte(version, i);
     if (stream_publish(w->stream, w->now_ms, version, bytes, SIM_WEIGHTS_BYTES, &err) != 0)
@@ -95,10 +96,11 @@ static void place_ahead(struct sim_world *w, uint64_t beyond)
 static void go_on(struct sim_world *w, bool is_evaluated)
 {
     struct sim_trainer *t = &w->trainer;
-    // The order ahead wants weights that are here once the step has begun.
-    place_ahead(w, w->plan.mode == SIM_ONE_STEP_OFF && !is_evaluated ? 0 : ahead(w));
+    const bool is_evaluation = is_eval_due(w) && !is_evaluated;
+    // One step off, the order ahead comes behind the evaluation.
+    place_ahead(w, w->plan.mode == SIM_ONE_STEP_OFF && is_evaluation ? 0 : ahead(w));
     t->state = SIM_AWAITS;
-    if (is_eval_due(w) && !is_evaluated) {
+    if (is_evaluation) {
         const struct order order = eval_of(w, t->step);
         place(w, &order);
         t->state = SIM_AWAITS_EVAL;
@@ -114,7 +116,10 @@ void sim_trainer_begin(struct sim_world *w)
     t->step = t->placed = t->checkpoint;
     for (uint64_t i = order_number(t->step); i < SIM_ORDERS_MAX; i++)
         memset(t->fates[i], SIM_NO_FATE, sizeof t->fates[i]); // undone
-    if (w->plan.mode == SIM_ONE_STEP_OFF && t->step > 0) publish(w, version_at(t->step - 1));
+    if (w->plan.mode == SIM_ONE_STEP_OFF && t->step > 0) {
+        publish(w, version_at(t->step - 1));
+        place_ahead(w, 0); // the order that needs it keeps it
+    }
     publish(w, version_at(t->step));
     go_on(w, false);
 }
