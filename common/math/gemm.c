@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/base/err.h"
 #include "common/math/avx2.h"
 #include "common/math/bf16.h"
 #include "common/math/kernels.h"
@@ -125,6 +126,22 @@ void panels_pack(struct panels *p, const uint16_t *w, struct pool *pool)
 {
     struct pack_job job = {p, w};
     pool_for(pool, ceil_div(p->n_outputs, GEMM_PANEL), pack_panel, &job);
+}
+
+void panels_row(const struct panels *p, uint32_t output, float *out)
+{
+    CHECK(output < p->n_outputs);
+    const size_t K = p->n_inputs, c = output % GEMM_PANEL;
+    const size_t at = output / GEMM_PANEL * K * GEMM_PANEL;
+    if (p->type == PANEL_BF16) {
+        const uint16_t *panel = (const uint16_t *)p->data + at + product_bf16_slot(c);
+        for (size_t k = 0; k < K; k++)
+            out[k] = bf16_to_f32(panel[k * GEMM_PANEL]);
+    } else {
+        const float *panel = (const float *)p->data + at + c;
+        for (size_t k = 0; k < K; k++)
+            out[k] = panel[k * GEMM_PANEL];
+    }
 }
 
 // The part of the last panel that exists, for rows [row, row + n): through a

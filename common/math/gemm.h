@@ -34,6 +34,9 @@ size_t panels_bytes(enum panel_type type, uint32_t n_outputs, uint32_t n_inputs)
 // w: (N, K) row-major bf16, as in the flat parameter block.
 void panels_pack(struct panels *p, const uint16_t *w, struct pool *pool);
 
+// Row `output` of W back out of its panel: (K).
+void panels_row(const struct panels *p, uint32_t output, float *out);
+
 // x: (M, K) with row stride ldx; y: (M, N) with row stride ldy; bias: (N) or NULL.
 void gemm(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const struct panels *w,
           const float *bias, struct pool *pool);

@@ -17,7 +17,7 @@ struct weights {
     enum panel_type type;
     struct rope rope;
     struct layer *layers; // (n_layers)
-    uint16_t *embedding;  // (V, C) bf16, as on the wire
+    uint16_t *embedding;  // (V, C) bf16, as on the wire; NULL when tied: the head holds it
     float *norm_final;    // (C)
     struct panels head;   // (V, C)
     struct block block;
@@ -43,7 +43,8 @@ static void carve(struct block *b, const struct shape *s, enum panel_type type, 
     uint32_t qkv_width = q_width + 2 * s->n_kv_heads * s->head_width;
 
     w->layers = block_take(b, s->n_layers, sizeof *w->layers);
-    w->embedding = block_take(b, (size_t)s->vocab_size * s->width, sizeof *w->embedding);
+    if (!s->tied_embeddings)
+        w->embedding = block_take(b, (size_t)s->vocab_size * s->width, sizeof *w->embedding);
     for (uint32_t i = 0; i < s->n_layers; i++) {
         struct layer layer = {
             .norm_attention = take_vector(b, true, s->width),
@@ -82,7 +83,8 @@ struct weights *weights_create(const struct params *params, enum panel_type type
 
     double inverse_frequency[SHAPE_HEAD_WIDTH_MAX / 2];
     shape_inverse_frequencies(&params->shape, inverse_frequency);
-    rope_init(&w->rope, params->shape.context_length, params->shape.head_width, inverse_frequency);
+    rope_init(&w->rope, params->shape.context_length, params->shape.head_width, inverse_frequency,
+              rope_scaling_magnitude(&params->shape.rope_scaling));
     return w;
 }
 
@@ -126,7 +128,8 @@ void weights_load(struct weights *w, const uint16_t *flat, struct pool *pool)
 {
     const struct shape *s = &w->params->shape;
     const uint16_t *embedding = rows_of(w, flat, PARAM_EMBEDDING, PARAM_NO_LAYER);
-    memcpy(w->embedding, embedding, (size_t)s->vocab_size * s->width * sizeof *embedding);
+    if (!s->tied_embeddings)
+        memcpy(w->embedding, embedding, (size_t)s->vocab_size * s->width * sizeof *embedding);
     for (uint32_t i = 0; i < s->n_layers; i++)
         load_layer(w, flat, i, pool);
     bf16_expand(w->norm_final, rows_of(w, flat, PARAM_NORM_FINAL, PARAM_NO_LAYER), s->width);
@@ -177,6 +180,10 @@ void weights_embed(const struct weights *w, uint32_t token, float *out)
 {
     const struct shape *s = &w->params->shape;
     CHECK(token < s->vocab_size);
+    if (s->tied_embeddings) {
+        panels_row(&w->head, token, out);
+        return;
+    }
     bf16_expand(out, w->embedding + (size_t)token * s->width, s->width);
 }
 

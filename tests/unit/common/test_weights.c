@@ -109,14 +109,18 @@ static void every_part_of_the_flat_block_finds_its_place(void **state)
             if (!p.shape.tied_embeddings)
                 head = flat + params_find(&p, PARAM_HEAD, PARAM_NO_LAYER)->offset;
             check_panels(weights_head(w), head);
-            float row[64];
-            weights_embed(w, 17, row);
-            for (uint32_t c = 0; c < p.shape.width; c++) {
-                size_t at = 17 * (size_t)p.shape.width + c;
-                assert_true(row[c] == value_of(&p, flat, PARAM_EMBEDDING, PARAM_NO_LAYER, at));
+            const uint32_t tokens[] = {0, 17, p.shape.vocab_size - 1};
+            for (size_t t = 0; t < sizeof tokens / sizeof *tokens; t++) {
+                float row[64];
+                weights_embed(w, tokens[t], row);
+                for (uint32_t c = 0; c < p.shape.width; c++) {
+                    size_t at = tokens[t] * (size_t)p.shape.width + c;
+                    assert_true(row[c] == value_of(&p, flat, PARAM_EMBEDDING, PARAM_NO_LAYER, at));
+                }
+            }
+            for (uint32_t c = 0; c < p.shape.width; c++)
                 assert_true(weights_norm_final(w)[c] ==
                             value_of(&p, flat, PARAM_NORM_FINAL, PARAM_NO_LAYER, c));
-            }
             weights_destroy(w);
             free(flat);
             params_fini(&p);
