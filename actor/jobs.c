@@ -121,6 +121,14 @@ static void take_feed(const struct lease *lease, const struct workload *workload
     }
 }
 
+// An evaluation goes as far as the context does; training never asks for more.
+static uint32_t tokens_allowed(const struct lease *lease, const struct workload *workload,
+                               const struct prompt *prompt)
+{
+    const uint32_t left = workload_shape(workload)->context_length - prompt->n_tokens;
+    return lease->kind == LEASE_EVAL && lease->max_new_tokens > left ? left : lease->max_new_tokens;
+}
+
 static int start_generation(struct jobs *j, const struct lease *lease,
                             const struct workload *workload, struct rollout *rollout,
                             struct err *err)
@@ -128,17 +136,19 @@ static int start_generation(struct jobs *j, const struct lease *lease,
     if (lease->kind != LEASE_GENERATE && lease->kind != LEASE_EVAL)
         return err_set(err, ERR_USAGE, "lease kind %u is not served by this actor", lease->kind);
     struct prompt prompt;
-    if (workload_prompt(workload, (enum lease_kind)lease->kind, lease->prompt_first, &prompt,
-                        err) != 0)
+    const uint64_t index = lease->prompt_first / lease->n_parts;
+    const uint32_t part = (uint32_t)(lease->prompt_first % lease->n_parts);
+    if (workload_prompt(workload, (enum lease_kind)lease->kind, index, &prompt, err) != 0)
         return -1;
     struct rollout_group group = {.ticket = lease->id,
                                   .prompt = prompt.tokens,
                                   .n_prompt_tokens = prompt.n_tokens,
                                   .n_samples = lease->n_samples,
-                                  .max_new_tokens = lease->max_new_tokens,
+                                  .max_new_tokens = tokens_allowed(lease, workload, &prompt),
                                   .sampling = {lease->temperature, lease->top_p, lease->top_k},
                                   .seed = lease->seed,
-                                  .prompt_index = lease->prompt_first};
+                                  .prompt_index = index,
+                                  .first_sample = part * lease->n_samples};
     group.n_stop_ids = workload_stop_ids(workload, &group.stop_ids);
     if (rollout_add(rollout, &group, err) != 0) {
         prompt_fini(&prompt);

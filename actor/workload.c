@@ -148,6 +148,7 @@ void workload_hashes(const struct workload *w, struct ready *out)
     out->tokenizer = w->tokenizer_hash;
     out->sampler = sampler_hash();
     out->spec = w->spec_hash;
+    out->n_held_out = workload_prompt_count(w, LEASE_EVAL);
 }
 
 size_t workload_stop_ids(const struct workload *w, const uint32_t **ids)

@@ -59,8 +59,8 @@ struct order {
     uint64_t number; // ascending; also the lease's step
     uint32_t kind;   // enum lease_kind
     uint64_t prompt_first;
-    uint32_t n_prompts, n_samples;
-    uint64_t weights_version; // GENERATE, EVAL: drawn wholly by this version
+    uint32_t n_prompts, n_samples, n_parts; // n_parts: struct lease; 0 means 1
+    uint64_t weights_version;               // GENERATE, EVAL: drawn wholly by this version
     uint64_t seed;
     float temperature, top_p;
     uint32_t top_k, max_new_tokens;
@@ -94,6 +94,8 @@ struct gate_status { // for progress lines and metrics
     uint32_t n_actors;
     uint64_t n_issued, n_results, n_duplicates, n_stale, n_refused, n_returned, n_journal_bytes;
     uint64_t order_samples_done, order_samples_wanted; // of the oldest open order
+    bool knows_held_out;                               // some actor was ready
+    uint64_t n_held_out;                               // as it said; 0: without end
 };
 int gate_status(struct gate *g, struct gate_status *out, struct err *err);
 

@@ -269,6 +269,7 @@ static void lease_issue(struct lease_book *b, uint64_t now_ms, struct book_order
         .prompt_first = order->prompt_first + at,
         .n_prompts = n_prompts,
         .n_samples = order->n_samples,
+        .n_parts = order->n_parts > 0 ? order->n_parts : 1,
         .weights_version = order->weights_version,
         .seed = order->seed,
         .temperature = order->temperature,
@@ -357,7 +358,8 @@ static bool order_cuts(const struct order *o, const struct lease *l)
 {
     return l->step == o->number && l->kind == o->kind && l->prompt_first >= o->prompt_first &&
            l->prompt_first + l->n_prompts <= o->prompt_first + o->n_prompts &&
-           l->n_samples == o->n_samples && l->seed == o->seed &&
+           l->n_samples == o->n_samples && l->n_parts == (o->n_parts > 0 ? o->n_parts : 1) &&
+           l->seed == o->seed &&
            (l->kind == LEASE_FEED ||
             (l->weights_version == o->weights_version && l->temperature == o->temperature &&
              l->top_p == o->top_p && l->top_k == o->top_k &&

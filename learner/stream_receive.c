@@ -101,6 +101,8 @@ static void on_ready(struct stream *s, uint64_t now_ms, struct stream_peer *p,
     }
     if (p->state != PEER_READY) stream_event(s, "actor %s ready", p->name);
     p->state = PEER_READY;
+    s->status.knows_held_out = true;
+    s->status.n_held_out = ready->n_held_out;
     stream_announce(s);
 }
 

@@ -75,7 +75,7 @@ void journal_encode_reserved(struct wire_buffer *out, uint64_t sequence,
     close_record(out, record);
 }
 
-#define ISSUED_BYTES 72
+#define ISSUED_BYTES 80
 
 static uint32_t float_bits(float value)
 {
@@ -110,6 +110,8 @@ void journal_encode_issued(struct wire_buffer *out, uint64_t sequence,
     put_u32(at + 60, lease->timeout_ms);
     put_u32(at + 64, float_bits(lease->temperature));
     put_u32(at + 68, float_bits(lease->top_p));
+    put_u32(at + 72, lease->n_parts);
+    put_u32(at + 76, 0);
     close_record(out, record);
 }
 
@@ -193,7 +195,8 @@ int journal_decode_issued(const struct journal_record *r, struct journal_issued 
                                 .max_new_tokens = get_u32(at + 56),
                                 .timeout_ms = get_u32(at + 60),
                                 .temperature = bits_float(get_u32(at + 64)),
-                                .top_p = bits_float(get_u32(at + 68))};
+                                .top_p = bits_float(get_u32(at + 68)),
+                                .n_parts = get_u32(at + 72)};
     return 0;
 }
 

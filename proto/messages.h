@@ -90,6 +90,7 @@ struct ready {
     struct hash tokenizer; // of tokenizer.json
     struct hash sampler;   // of the sampler's name and version
     struct hash spec;      // of the spec text
+    uint64_t n_held_out;   // prompts there are to evaluate on; 0: without end
 };
 
 struct credit {
@@ -106,6 +107,9 @@ struct lease {
     uint64_t prompt_first; // prompt indices prompt_first .. + n_prompts
     uint32_t n_prompts;    // 1 unless LEASE_FEED
     uint32_t n_samples;    // of each prompt; 1 for LEASE_FEED
+    // Above 1, the samples of a prompt are shared out over so many leases: index
+    // i stands for samples n_samples * (i % n_parts) onwards of prompt i / n_parts.
+    uint32_t n_parts;
     uint64_t weights_version;
     uint64_t seed; // sampling key
     float temperature, top_p;

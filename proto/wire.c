@@ -72,6 +72,7 @@ static const struct field ready_fields[] = {
     OF_KIND("tokenizer", HASH, ready.tokenizer),
     OF_KIND("sampler", HASH, ready.sampler),
     OF_KIND("spec", HASH, ready.spec),
+    INTEGER("n_held_out", U64, ready.n_held_out, 0, UINT64_MAX),
 };
 
 static const struct field credit_fields[] = {
@@ -88,6 +89,7 @@ static const struct field lease_fields[] = {
     INTEGER("prompt", U64, lease.prompt_first, 0, UINT64_MAX - LEASE_PROMPTS_MAX),
     INTEGER("n_prompts", U32, lease.n_prompts, 1, LEASE_PROMPTS_MAX),
     INTEGER("n_samples", U32, lease.n_samples, 1, GROUP_SAMPLES_MAX),
+    INTEGER("n_parts", U32, lease.n_parts, 1, GROUP_SAMPLES_MAX),
     INTEGER("version", U64, lease.weights_version, 0, UINT64_MAX),
     INTEGER("seed", U64, lease.seed, 0, UINT64_MAX),
     OF_KIND("temperature", F32, lease.temperature),

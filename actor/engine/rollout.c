@@ -320,9 +320,10 @@ static struct draw draw_for(const struct rollout *r, const struct slot *s, const
     const struct rollout_group *spec = &s->group->spec;
     const struct rng_key key = {spec->seed, RNG_SAMPLE};
     const size_t bytes = sampler_scratch_bytes(r->shape.vocab_size);
-    return sampler_draw(logits, r->shape.vocab_size, &spec->sampling,
-                        rng_at(key, spec->prompt_index, s->drawn->sample, s->drawn->n_tokens),
-                        r->draw_scratch + thread * bytes);
+    return sampler_draw(
+        logits, r->shape.vocab_size, &spec->sampling,
+        rng_at(key, spec->prompt_index, spec->first_sample + s->drawn->sample, s->drawn->n_tokens),
+        r->draw_scratch + thread * bytes);
 }
 
 // Starts one sample of a prefilled group: pages, then its first token from the

@@ -51,6 +51,7 @@ static void make_lease(struct maker *m, struct lease *v)
                         .prompt_first = any_u64(m) >> 1,
                         .n_prompts = 1 + rng_below(&m->rng, 100),
                         .n_samples = 1 + rng_below(&m->rng, GROUP_SAMPLES_MAX),
+                        .n_parts = 1 + rng_below(&m->rng, GROUP_SAMPLES_MAX),
                         .weights_version = any_u64(m),
                         .seed = any_u64(m),
                         .temperature = 2.0f * rng_next_unit(&m->rng),
@@ -179,7 +180,7 @@ static void make_body(struct maker *m, struct message *v)
         v->refuse = (struct refuse){1 + rng_below(&m->rng, 5), any_text(m, TEXT_BYTES_MAX)};
         break;
     case MESSAGE_READY:
-        v->ready = (struct ready){any_hash(m), any_hash(m), any_hash(m), any_hash(m)};
+        v->ready = (struct ready){any_hash(m), any_hash(m), any_hash(m), any_hash(m), any_u64(m)};
         break;
     case MESSAGE_CREDIT:
         v->credit = (struct credit){any_u64(m), any_u32(m), any_bool(m), any_u64(m)};
@@ -281,8 +282,9 @@ static bool lease_is_same(const struct lease *a, const struct lease *b)
 {
     return a->id == b->id && a->kind == b->kind && a->step == b->step &&
            a->prompt_first == b->prompt_first && a->n_prompts == b->n_prompts &&
-           a->n_samples == b->n_samples && a->weights_version == b->weights_version &&
-           a->seed == b->seed && memcmp(&a->temperature, &b->temperature, 4) == 0 &&
+           a->n_samples == b->n_samples && a->n_parts == b->n_parts &&
+           a->weights_version == b->weights_version && a->seed == b->seed &&
+           memcmp(&a->temperature, &b->temperature, 4) == 0 &&
            memcmp(&a->top_p, &b->top_p, 4) == 0 && a->top_k == b->top_k &&
            a->max_new_tokens == b->max_new_tokens && a->timeout_ms == b->timeout_ms;
 }

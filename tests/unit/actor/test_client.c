@@ -204,6 +204,7 @@ static void announce(uint64_t version)
 static struct lease lease(uint64_t id, uint32_t n_samples)
 {
     return (struct lease){.id = id,
+                          .n_parts = 1,
                           .kind = LEASE_GENERATE,
                           .prompt_first = 40,
                           .n_prompts = 1,

@@ -17,10 +17,11 @@ static const struct lease group = {.id = 9,
                                    .prompt_first = 100,
                                    .n_prompts = 1,
                                    .n_samples = 3,
+                                   .n_parts = 1,
                                    .weights_version = 5,
                                    .max_new_tokens = 12};
 static const struct lease documents = {
-    .id = 10, .kind = LEASE_FEED, .prompt_first = 40, .n_prompts = 4, .n_samples = 1};
+    .id = 10, .kind = LEASE_FEED, .prompt_first = 40, .n_prompts = 4, .n_samples = 1, .n_parts = 1};
 
 static struct ingest *ingest;
 static struct made_result made;

@@ -548,6 +548,7 @@ static struct lease held(uint64_t id, uint64_t prompt)
 {
     const struct order o = generate(3, 0, 1);
     return (struct lease){.id = id,
+                          .n_parts = 1,
                           .kind = o.kind,
                           .step = 3,
                           .prompt_first = prompt,

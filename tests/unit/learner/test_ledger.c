@@ -66,6 +66,7 @@ static void reserve(uint64_t first, uint64_t n)
 static struct lease lease_of(uint64_t id, uint64_t order, uint64_t prompt)
 {
     return (struct lease){.id = id,
+                          .n_parts = 1,
                           .kind = LEASE_GENERATE,
                           .step = order,
                           .prompt_first = prompt,

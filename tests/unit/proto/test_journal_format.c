@@ -109,6 +109,7 @@ static const struct lease a_lease = {.id = 71,
                                      .prompt_first = UINT64_MAX - 5,
                                      .n_prompts = 1,
                                      .n_samples = 16,
+                                     .n_parts = 4,
                                      .weights_version = 73,
                                      .seed = 0xfedcba9876543210u,
                                      .temperature = 0.7f,
@@ -227,13 +228,14 @@ static void test_the_bytes_are_those_of_the_description(void **state)
     const unsigned char *at = segment.bytes;
     assert_memory_equal(at, "ARGJ\1\0\0\0\x88\x77\x66\x55\x44\x33\x22\x11\3\0\0\0\2\0\0\0", 24);
     at += 24;
-    assert_memory_equal(at, "\x48\0\0\0\2\0\0\0\x09\0\0\0\0\0\0\0", 16); // 72 bytes, ISSUED, 9
+    assert_memory_equal(at, "\x50\0\0\0\2\0\0\0\x09\0\0\0\0\0\0\0", 16); // 80 bytes, ISSUED, 9
     assert_true(get_u64(at + 16) == journal_record_checksum(at, at + 24));
-    assert_int_equal(segment.size_bytes, 24 + 24 + 72);
+    assert_int_equal(segment.size_bytes, 24 + 24 + 80);
     at += 24;
     assert_true(get_u64(at) == 71 && get_u64(at + 8) == 72 && get_u64(at + 16) == UINT64_MAX - 5);
     assert_true(get_u64(at + 24) == 73 && get_u32(at + 40) == LEASE_EVAL);
     assert_memory_equal(at + 64, "\x33\x33\x33\x3f", 4); // 0.7f
+    assert_int_equal(get_u32(at + 72), 4);
 }
 
 static void test_unknown_types_are_handed_out_and_longer_payloads_read_as_far_as_known(void **state)
