@@ -3,12 +3,15 @@
 
 usage: make_goldens.py [OUT] [--stories FOLDER]
 
-Three tiny random models (Llama, Qwen2, Qwen3), each a Hugging Face folder plus
-golden.json and golden.bin (little-endian fp32): logits, the loss, every
-gradient, the parameters after one AdamW step, and the losses of ten steps.
-Weights are rounded to bf16 first, so that both sides start from the same
-numbers; the ten steps keep fp32 masters and compute with their rounding, as
-the learner does.  With --stories, also the greedy ids of stories260K.
+Tiny random models of each family and rope scaling, each a Hugging Face folder
+plus golden.json and golden.bin (little-endian fp32): logits, the loss and
+every gradient; of the first three also the parameters after one AdamW step,
+and the losses of ten steps.  Weights are rounded to bf16 first, so that both
+sides start from the same numbers; the ten steps keep fp32 masters and compute
+with their rounding, as the learner does.  rope.json has the turns of pairs and
+the magnitude for configs of real sizes.  fp8 is a model in F8_E4M3 with scales
+for blocks, and what torch makes of it.  With --stories, also the greedy ids of
+stories260K.
 Needs torch, transformers.
 """
 import argparse
@@ -37,7 +40,15 @@ SMALL = dict(
 )
 
 
-def make_models():
+LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=50.0, factor=4.0, low_freq_factor=1.0,
+                   high_freq_factor=3.0, original_max_position_embeddings=16)  # fmt: skip
+YARN_ROPE = dict(rope_type="yarn", rope_theta=100.0, factor=4.0, beta_fast=4.0, beta_slow=0.5,
+                 original_max_position_embeddings=16)  # fmt: skip
+LINEAR_ROPE = dict(rope_type="linear", rope_theta=100.0, factor=2.5)
+
+
+def make_trained():
+    """The families that are trained for ten steps as well."""
     qwen3 = transformers.Qwen3Config(
         **SMALL, head_dim=10, rms_norm_eps=1e-6, rope_theta=1e4, tie_word_embeddings=False
     )
@@ -50,6 +61,64 @@ def make_models():
     yield "qwen3", transformers.Qwen3ForCausalLM(qwen3)
     yield "qwen2", transformers.Qwen2ForCausalLM(qwen2)
     yield "llama", transformers.LlamaForCausalLM(llama)
+
+
+def make_compared():
+    """What differs from those in one thing: logits and gradients only."""
+    wide = {**SMALL, "num_attention_heads": 2, "num_key_value_heads": 1}  # heads of 8: four pairs
+    one = {**wide, "num_hidden_layers": 1}
+    yield "llama31", transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(**wide, head_dim=12, rope_parameters=LLAMA3_ROPE)
+    )
+    yield "qwen2_tied", transformers.Qwen2ForCausalLM(
+        transformers.Qwen2Config(**one, tie_word_embeddings=True)
+    )
+    yield "mistral", transformers.MistralForCausalLM(
+        transformers.MistralConfig(**one, head_dim=12, sliding_window=None, rms_norm_eps=1e-5)
+    )
+    yield "yarn", transformers.Qwen2ForCausalLM(
+        transformers.Qwen2Config(**wide, rope_parameters=YARN_ROPE)
+    )
+    yield "linear", transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(**one, head_dim=12, rope_parameters=LINEAR_ROPE)
+    )
+
+
+# Configs as published, by the keys that decide on their rope.
+ROPES = [
+    dict(head_dim=64, rope_theta=1e6),
+    dict(head_dim=128, rope_theta=10000.0, rope_scaling=dict(type="linear", factor=8.0)),
+    dict(head_dim=128, rope_theta=500000.0, rope_scaling=dict(
+        rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+        original_max_position_embeddings=8192)),
+    dict(head_dim=64, rope_theta=500000.0, rope_scaling=dict(
+        rope_type="llama3", factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0,
+        original_max_position_embeddings=8192)),
+    dict(head_dim=128, rope_theta=1000000.0, rope_scaling=dict(
+        type="yarn", factor=4.0, original_max_position_embeddings=32768)),
+    dict(head_dim=64, rope_theta=10000.0, rope_scaling=dict(
+        type="yarn", factor=40, beta_fast=32, beta_slow=1, mscale=1.0, mscale_all_dim=0.707,
+        original_max_position_embeddings=4096)),
+    dict(head_dim=64, rope_parameters=dict(
+        rope_type="yarn", rope_theta=150000.0, factor=32.0, truncate=False, attention_factor=1.25,
+        original_max_position_embeddings=4096)),
+    dict(head_dim=80, rope_parameters=dict(rope_type="yarn", rope_theta=10000.0, factor=2.0)),
+]  # fmt: skip
+
+
+def make_ropes(out):
+    """The turns that transformers computes for ROPES."""
+    cases = []
+    for keys in ROPES:
+        keys = dict(model_type="llama", hidden_size=256, num_attention_heads=2, vocab_size=9,
+                    num_hidden_layers=1, intermediate_size=8, max_position_embeddings=2048,
+                    **keys)  # fmt: skip
+        text = json.dumps(keys)
+        config = transformers.LlamaConfig(**keys)
+        rope = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)
+        cases.append({"config": text, "turns": [float(f"{turn:.8g}") for turn in rope.inv_freq],
+                      "magnitude": rope.attention_scaling})  # fmt: skip
+    (out / "rope.json").write_text(json.dumps({"cases": cases}) + "\n")
 
 
 def randomise(model, generator):
@@ -105,7 +174,7 @@ def train(model, sequences, masks):
     return losses, first
 
 
-def make_folder(out, name, model, generator):
+def make_folder(out, name, model, generator, is_trained):
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     randomise(model, generator)
@@ -122,7 +191,7 @@ def make_folder(out, name, model, generator):
     loss.backward()
     arrays = [("logits", logits.detach())]
     arrays += [("grad." + n, p.grad.clone()) for n, p in model.named_parameters()]
-    losses, first = train(model, sequences, masks)
+    losses, first = train(model, sequences, masks) if is_trained else ([], {})
     arrays += [("step1." + n, p) for n, p in first.items()]
 
     index, blob = [], b""
@@ -172,8 +241,11 @@ def main():
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(20)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for name, model in make_models():
-        make_folder(arguments.out, name, model, generator)
+    for name, model in make_trained():
+        make_folder(arguments.out, name, model, generator, True)
+    for name, model in make_compared():
+        make_folder(arguments.out, name, model, generator, False)
+    make_ropes(arguments.out)
     if arguments.stories:
         make_stories(arguments.out, arguments.stories)
 

@@ -11,7 +11,7 @@
 enum { TASK_ELEMENTS = 32768 };
 
 void rope_init(struct rope *r, uint32_t n_positions, uint32_t head_width,
-               const double *inverse_frequency)
+               const double *inverse_frequency, double magnitude)
 {
     size_t half = head_width / 2;
     r->n_positions = n_positions;
@@ -22,8 +22,8 @@ void rope_init(struct rope *r, uint32_t n_positions, uint32_t head_width,
     for (size_t t = 0; t < n_positions; t++) {
         for (size_t i = 0; i < half; i++) {
             double angle = (double)t * inverse_frequency[i];
-            r->cosine[t * half + i] = (float)math_cos(angle);
-            r->sine[t * half + i] = (float)math_sin(angle);
+            r->cosine[t * half + i] = (float)(magnitude * math_cos(angle));
+            r->sine[t * half + i] = (float)(magnitude * math_sin(angle));
         }
     }
 }

@@ -19,15 +19,16 @@ struct rope {
     float *sine;
 };
 
-// inverse_frequency: (D/2) as config.json's rope type gives them.
+// inverse_frequency: (D/2) as config.json's rope type gives them; magnitude: of
+// every sine and cosine, 1 but for YaRN.
 void rope_init(struct rope *r, uint32_t n_positions, uint32_t head_width,
-               const double *inverse_frequency);
+               const double *inverse_frequency, double magnitude);
 void rope_fini(struct rope *r);
 
 // In place on n_rows rows of n_heads heads, rows ldx apart; positions: (n_rows).
 void rope_forward(float *x, size_t ldx, size_t n_rows, size_t n_heads, const uint32_t *positions,
                   const struct rope *r, struct pool *pool);
 void rope_backward(float *dx, size_t ldx, size_t n_rows, size_t n_heads, const uint32_t *positions,
-                   const struct rope *r, struct pool *pool); // the inverse rotation
+                   const struct rope *r, struct pool *pool); // the transpose
 
 #endif

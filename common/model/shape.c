@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/file.h"
+#include "common/model/config_keys.h"
 
 #define CONFIG_BYTES_MAX ((size_t)4 << 20)
 #define LAYERS_MAX 1024u
@@ -12,82 +13,22 @@
 #define FFN_WIDTH_MAX (1u << 19)
 #define VOCAB_MAX (1u << 22)
 #define CONTEXT_MAX (1u << 22)
+#define WINDOW_DEFAULT 4096u             // of attention, in families whose files may leave it out
 #define ELEMENTS_MAX ((uint64_t)1 << 40) // of one matrix: every product below fits 64 bits
 
 struct family {
     const char *model_type, *architecture;
     bool qk_norm, qkv_bias;
+    bool wants_head_dim, wants_kv_heads; // no default that could be told from others
 };
 
+enum { LLAMA, QWEN2, QWEN3, MISTRAL };
 static const struct family families[] = {
-    {"llama", "LlamaForCausalLM", false, false},
-    {"qwen2", "Qwen2ForCausalLM", false, true},
-    {"qwen3", "Qwen3ForCausalLM", true, false},
+    [LLAMA] = {"llama", "LlamaForCausalLM", false, false, false, false},
+    [QWEN2] = {"qwen2", "Qwen2ForCausalLM", false, true, false, true},
+    [QWEN3] = {"qwen3", "Qwen3ForCausalLM", true, false, true, true},
+    [MISTRAL] = {"mistral", "MistralForCausalLM", false, false, false, true},
 };
-
-// Keys of other models that change what is computed.  Absent, null, or the
-// value that means "no such thing" is fine; anything else is refused by name.
-enum neutral { NEUTRAL_NONE, NEUTRAL_FALSE, NEUTRAL_ZERO, NEUTRAL_ONE };
-static const struct {
-    const char *key;
-    enum neutral neutral;
-} not_implemented[] = {
-    {"attention_bias", NEUTRAL_FALSE}, // in these families it adds a bias to o_proj too
-    {"mlp_bias", NEUTRAL_FALSE},
-    {"use_sliding_window", NEUTRAL_FALSE},
-    {"attention_dropout", NEUTRAL_ZERO},
-    {"hidden_dropout", NEUTRAL_ZERO},
-    {"partial_rotary_factor", NEUTRAL_ONE},
-    {"rope_interleaved", NEUTRAL_FALSE},
-    {"quantization_config", NEUTRAL_NONE},
-    {"num_experts", NEUTRAL_ZERO},
-    {"num_local_experts", NEUTRAL_ZERO},
-    {"n_routed_experts", NEUTRAL_ZERO},
-    {"num_experts_per_tok", NEUTRAL_ZERO},
-    {"moe_intermediate_size", NEUTRAL_ZERO},
-    {"kv_lora_rank", NEUTRAL_ZERO},
-    {"logits_scaling", NEUTRAL_ONE},
-    {"logit_scale", NEUTRAL_ONE},
-    {"embedding_multiplier", NEUTRAL_ONE},
-    {"residual_multiplier", NEUTRAL_ONE},
-    {"attention_multiplier", NEUTRAL_ONE},
-    {"attn_logit_softcapping", NEUTRAL_NONE},
-    {"final_logit_softcapping", NEUTRAL_NONE},
-    {"attention_chunk_size", NEUTRAL_NONE},
-    {"num_nextn_predict_layers", NEUTRAL_ZERO},
-};
-
-static bool is_neutral(struct json v, enum neutral neutral)
-{
-    if (!json_is_present(v)) return true;
-    if (neutral == NEUTRAL_FALSE) return json_is_bool(v) && !json_to_bool(v);
-    if (neutral == NEUTRAL_ZERO) return json_is_number(v) && json_to_double(v) == 0.0;
-    if (neutral == NEUTRAL_ONE) return json_is_number(v) && json_to_double(v) == 1.0;
-    return false;
-}
-
-static int refuse_not_implemented(struct json root, const char *name, struct err *err)
-{
-    for (size_t i = 0; i < sizeof not_implemented / sizeof *not_implemented; i++) {
-        const char *key = not_implemented[i].key;
-        if (!is_neutral(json_member(root, key), not_implemented[i].neutral))
-            return err_set(err, ERR_FORMAT, "%s: '%s' is set to something not implemented", name,
-                           key);
-    }
-    return 0;
-}
-
-// A string member that must have one value when it is there.
-static int want_text(struct json object, const char *key, const char *want, const char *name,
-                     struct err *err)
-{
-    struct json v = json_member(object, key);
-    if (!json_is_present(v)) return 0;
-    const char *found = json_is_string(v) ? json_to_string(v, NULL) : "(not a string)";
-    if (strcmp(found, want) == 0) return 0;
-    return err_set(err, ERR_FORMAT, "%s: %s '%s' is not implemented (want '%s')", name, key, found,
-                   want);
-}
 
 static int find_family(struct json root, const char *name, const struct family **out,
                        struct err *err)
@@ -98,30 +39,63 @@ static int find_family(struct json root, const char *name, const struct family *
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (strcmp(families[i].model_type, type) == 0) *out = &families[i];
     if (*out == NULL)
-        return err_set(err, ERR_FORMAT,
-                       "%s: model_type '%s' is not implemented (llama, qwen2, qwen3 are)", name,
-                       type);
+        return err_set(
+            err, ERR_FORMAT,
+            "%s: model_type '%.60s' is not implemented (llama, mistral, qwen2 and qwen3 are)", name,
+            type);
 
     struct json architectures = json_member(root, "architectures");
     if (!json_is_present(architectures)) return 0;
     struct json first = json_item(architectures, 0);
     const char *found = json_is_string(first) ? json_to_string(first, NULL) : "(none)";
     if (json_count(architectures) != 1 || strcmp(found, (*out)->architecture) != 0)
-        return err_set(err, ERR_FORMAT, "%s: architectures: '%s' is not implemented (want '%s')",
+        return err_set(err, ERR_FORMAT, "%s: architectures: '%.60s' is not implemented (want '%s')",
                        name, found, (*out)->architecture);
     return 0;
 }
 
-// Every layer must attend to everything before it.
-static int refuse_windows(struct json root, const struct family *family, const char *name,
-                          struct err *err)
+static int refuse(const char *key, const char *why, const char *name, struct err *err)
 {
-    // Qwen files carry a sliding_window that use_sliding_window: false turns off.
-    if (strcmp(family->model_type, "llama") == 0 &&
-        json_is_present(json_member(root, "sliding_window")))
-        return err_set(err, ERR_FORMAT, "%s: 'sliding_window' is not implemented", name);
+    return err_set(err, ERR_FORMAT, "%s: '%s' is not implemented: %s", name, key, why);
+}
+
+// Whether the window of attention that a config sets leaves something out of
+// a whole context; `absent` is what its absence means.
+static bool window_bites(const struct shape *s, struct json root, uint32_t absent)
+{
+    struct json window = json_member(root, "sliding_window");
+    if (window.value == NULL) return absent < s->context_length;
+    if (!json_is_present(window)) return false; // null: none
+    return !json_is_integer(window) || json_to_i64(window) < (int64_t)s->context_length;
+}
+
+/*
+ * Every layer must attend to everything before it.  Qwen files carry a
+ * sliding_window that use_sliding_window: false turns off, or one that begins
+ * at a layer they do not have.  Where Mistral's is absent, 4096 is meant.
+ */
+static int refuse_windows(const struct shape *s, struct json root, const struct family *family,
+                          const char *name, struct err *err)
+{
+    if (family == &families[LLAMA] && window_bites(s, root, UINT32_MAX))
+        return refuse("sliding_window", "a window in use", name, err);
+    if (family == &families[MISTRAL] && window_bites(s, root, WINDOW_DEFAULT))
+        return refuse("sliding_window", "a window in use (4096 where it is absent)", name, err);
+    bool is_qwen = family == &families[QWEN2] || family == &families[QWEN3];
+    struct json use = json_member(root, "use_sliding_window");
+    if (json_is_present(use) && (!json_is_bool(use) || (json_to_bool(use) && !is_qwen)))
+        return refuse("use_sliding_window", "want false", name, err);
+    if (json_to_bool(use) && window_bites(s, root, WINDOW_DEFAULT)) {
+        struct json first = json_member(root, "max_window_layers");
+        if (!json_is_integer(first) || json_to_i64(first) < (int64_t)s->n_layers)
+            return refuse("use_sliding_window", "a window in use", name, err);
+    }
 
     struct json types = json_member(root, "layer_types");
+    if (!json_is_present(types)) return 0;
+    if (!json_is_array(types) || json_count(types) != s->n_layers)
+        return err_set(err, ERR_FORMAT, "%s: layer_types: want a list of one for each of %u layers",
+                       name, s->n_layers);
     for (size_t i = 0; i < json_count(types); i++) {
         struct json type = json_item(types, i);
         if (json_is_string(type) && strcmp(json_to_string(type, NULL), "full_attention") == 0)
@@ -131,43 +105,51 @@ static int refuse_windows(struct json root, const struct family *family, const c
     return 0;
 }
 
-// One of the two places where a config keeps its rope: {"rope_type": ..., ...}.
-static int read_rope_object(struct json root, const char *key, double *theta, const char *name,
-                            struct err *err)
+// Keys that mean one thing in one family and another in the next.
+static int refuse_variants(struct json root, const struct family *family, const char *name,
+                           struct err *err)
 {
-    struct json object = json_member(root, key);
-    if (!json_is_present(object)) return 0;
-    if (!json_is_object(object))
-        return err_set(err, ERR_FORMAT, "%s: '%s' is not an object", name, key);
-    if (want_text(object, "rope_type", "default", name, err) != 0 ||
-        want_text(object, "type", "default", name, err) != 0)
-        return err_prefix(err, "%s", key);
-    if (!is_neutral(json_member(object, "partial_rotary_factor"), NEUTRAL_ONE))
-        return err_set(err, ERR_FORMAT, "%s: %s: 'partial_rotary_factor' is not implemented", name,
-                       key);
-    for (void *it = json_first(object); it != NULL; it = json_next(object, it))
-        if (json_is_object(json_value(object, it)))
-            return err_set(err, ERR_FORMAT,
-                           "%s: %s: '%s': a rope for each layer type is not "
-                           "implemented",
-                           name, key, json_key(it));
-    if (json_is_present(json_member(object, "rope_theta")))
-        return json_get_double(object, "rope_theta", theta, err);
-    return 0;
+    struct json bias = json_member(root, "attention_bias"), act = json_member(root, "hidden_act");
+    if (json_is_present(bias) && (!json_is_bool(bias) || json_to_bool(bias) != family->qkv_bias))
+        return refuse("attention_bias",
+                      family->qkv_bias ? "Qwen2 has a bias on q, k and v"
+                                       : "it puts a bias on o_proj too",
+                      name, err);
+    if (!json_is_present(act)) return 0;
+    const char *found = json_is_string(act) ? json_to_string(act, NULL) : "(not a string)";
+    if (strcmp(found, "silu") == 0) return 0;
+    return err_set(err, ERR_FORMAT, "%s: hidden_act '%.60s' is not implemented (want 'silu')", name,
+                   found);
 }
 
-static int read_rope(struct shape *s, struct json root, const char *name, struct err *err)
+// Of quantised files one kind is read: fp8 with a scale for each 128 x 128 block.
+static int read_quantization(struct shape *s, struct json root, const char *name, struct err *err)
 {
-    s->rope_theta = 10000.0;
-    if (json_is_present(json_member(root, "rope_theta")) &&
-        json_get_double(root, "rope_theta", &s->rope_theta, err) != 0)
-        return -1;
-    if (read_rope_object(root, "rope_scaling", &s->rope_theta, name, err) != 0 ||
-        read_rope_object(root, "rope_parameters", &s->rope_theta, name, err) != 0)
-        return -1;
-    if (!(s->rope_theta >= 1.0 && s->rope_theta <= 1e12))
-        return err_set(err, ERR_FORMAT, "%s: rope_theta %g is out of range (1 to 1e12)", name,
-                       s->rope_theta);
+    static const char key[] = "quantization_config";
+    struct json object = json_member(root, key);
+    if (!json_is_present(object)) return 0;
+    if (!json_is_object(object)) return refuse(key, "it is not an object", name, err);
+    for (void *it = json_first(object); it != NULL; it = json_next(object, it)) {
+        struct json value = json_value(object, it);
+        const char *member = json_key(it);
+        const char *text = json_is_string(value) ? json_to_string(value, NULL) : "";
+        bool is_fine = !json_is_present(value) || strcmp(member, "modules_to_not_convert") == 0 ||
+                       (strcmp(member, "quant_method") == 0 && strcmp(text, "fp8") == 0) ||
+                       (strcmp(member, "fmt") == 0 && strcmp(text, "e4m3") == 0) ||
+                       (strcmp(member, "activation_scheme") == 0 && strcmp(text, "dynamic") == 0);
+        if (strcmp(member, "weight_block_size") == 0)
+            is_fine = json_count(value) == 2 && json_to_i64(json_item(value, 0)) == 128 &&
+                      json_to_i64(json_item(value, 1)) == 128;
+        if (!is_fine)
+            return err_set(err, ERR_FORMAT,
+                           "%s: %s: %.60s%s%.60s is not implemented (fp8 e4m3 in blocks of 128 x "
+                           "128 is)",
+                           name, key, member, *text ? " " : "", text);
+    }
+    if (!json_is_present(json_member(object, "quant_method")) ||
+        !json_is_present(json_member(object, "weight_block_size")))
+        return refuse(key, "want a quant_method and a weight_block_size", name, err);
+    s->fp8_blocks = true;
     return 0;
 }
 
@@ -181,7 +163,20 @@ static int read_count(struct json root, const char *key, uint32_t max, uint32_t 
     return 0;
 }
 
-static int read_dimensions(struct shape *s, struct json root, const char *name, struct err *err)
+// A count that a family may leave to its default, which is `otherwise`.
+static int read_optional(struct json root, const char *key, bool is_wanted, uint32_t max,
+                         uint32_t otherwise, uint32_t *out, const char *name, struct err *err)
+{
+    struct json value = json_member(root, key);
+    *out = otherwise;
+    if (json_is_present(value)) return read_count(root, key, max, out, name, err);
+    if (value.value == NULL && is_wanted)
+        return err_set(err, ERR_FORMAT, "%s: field '%s' is missing", name, key);
+    return 0;
+}
+
+static int read_dimensions(struct shape *s, struct json root, const struct family *family,
+                           const char *name, struct err *err)
 {
     if (read_count(root, "num_hidden_layers", LAYERS_MAX, &s->n_layers, name, err) != 0 ||
         read_count(root, "hidden_size", WIDTH_MAX, &s->width, name, err) != 0 ||
@@ -192,17 +187,16 @@ static int read_dimensions(struct shape *s, struct json root, const char *name, 
             0)
         return -1;
 
-    s->n_kv_heads = s->n_heads;
-    if (json_is_present(json_member(root, "num_key_value_heads")) &&
-        read_count(root, "num_key_value_heads", HEADS_MAX, &s->n_kv_heads, name, err) != 0)
+    if (read_optional(root, "num_key_value_heads", family->wants_kv_heads, HEADS_MAX, s->n_heads,
+                      &s->n_kv_heads, name, err) != 0 ||
+        read_optional(root, "head_dim", family->wants_head_dim, SHAPE_HEAD_WIDTH_MAX, 0,
+                      &s->head_width, name, err) != 0)
         return -1;
     if (s->n_heads % s->n_kv_heads != 0)
         return err_set(err, ERR_FORMAT,
                        "%s: num_attention_heads %u is not a multiple of num_key_value_heads %u",
                        name, s->n_heads, s->n_kv_heads);
-
-    if (json_is_present(json_member(root, "head_dim")))
-        return read_count(root, "head_dim", SHAPE_HEAD_WIDTH_MAX, &s->head_width, name, err);
+    if (s->head_width > 0) return 0;
     if (s->width % s->n_heads != 0)
         return err_set(err, ERR_FORMAT, "%s: hidden_size %u is not a multiple of %u heads", name,
                        s->width, s->n_heads);
@@ -234,12 +228,17 @@ static int parse_root(struct shape *s, struct json root, const char *name, struc
 {
     if (!json_is_object(root)) return err_set(err, ERR_FORMAT, "%s: not a JSON object", name);
     const struct family *family;
-    if (find_family(root, name, &family, err) != 0 ||
-        refuse_not_implemented(root, name, err) != 0 ||
-        refuse_windows(root, family, name, err) != 0 ||
-        want_text(root, "hidden_act", "silu", name, err) != 0 ||
-        read_dimensions(s, root, name, err) != 0 || read_rope(s, root, name, err) != 0)
+    if (find_family(root, name, &family, err) != 0 || config_keys_check(root, name, err) != 0 ||
+        read_dimensions(s, root, family, name, err) != 0 ||
+        refuse_variants(root, family, name, err) != 0 ||
+        read_quantization(s, root, name, err) != 0 ||
+        rope_scaling_read(&s->rope_scaling, &s->rope_theta, root, s->context_length, name, err) !=
+            0)
         return -1;
+    uint64_t reach = rope_scaling_reach(&s->rope_scaling);
+    if (reach > CONTEXT_MAX) reach = CONTEXT_MAX;
+    if (reach > s->context_length) s->context_length = (uint32_t)reach;
+    if (refuse_windows(s, root, family, name, err) != 0) return -1;
 
     double epsilon = 1e-6;
     if (json_is_present(json_member(root, "rms_norm_eps")) &&
@@ -252,6 +251,7 @@ static int parse_root(struct shape *s, struct json root, const char *name, struc
         return -1;
     s->qk_norm = family->qk_norm;
     s->qkv_bias = family->qkv_bias;
+    s->is_mistral = family == &families[MISTRAL];
     return check_dimensions(s, name, err);
 }
 
@@ -287,7 +287,10 @@ void shape_write_config(const struct shape *s, uint32_t bos_id, uint32_t eos_id,
                         struct json_writer *out)
 {
     CHECK(!(s->qk_norm && s->qkv_bias)); // no published family has both
-    const struct family *family = &families[s->qk_norm ? 2 : s->qkv_bias ? 1 : 0];
+    const struct family *family = &families[s->qk_norm      ? QWEN3
+                                            : s->qkv_bias   ? QWEN2
+                                            : s->is_mistral ? MISTRAL
+                                                            : LLAMA];
 
     json_open(out, NULL, '{');
     json_open(out, "architectures", '[');
@@ -304,8 +307,10 @@ void shape_write_config(const struct shape *s, uint32_t bos_id, uint32_t eos_id,
     json_put_u64(out, "max_position_embeddings", s->context_length);
     json_put_double(out, "rms_norm_eps", (double)s->norm_epsilon);
     json_put_double(out, "rope_theta", s->rope_theta);
+    rope_scaling_write(&s->rope_scaling, out);
     json_put_string(out, "hidden_act", "silu");
-    if (!family->qkv_bias) json_put_bool(out, "attention_bias", false);
+    if (!family->qkv_bias && !s->is_mistral) json_put_bool(out, "attention_bias", false);
+    if (s->is_mistral) json_put_json(out, "sliding_window", "null");
     json_put_bool(out, "tie_word_embeddings", s->tied_embeddings);
     json_put_string(out, "torch_dtype", "bfloat16");
     write_token_id(out, "bos_token_id", bos_id);
@@ -331,6 +336,7 @@ struct hash shape_hash(const struct shape *s)
     hasher_add(&hasher, counts, sizeof counts);
     hasher_add(&hasher, &s->norm_epsilon, sizeof s->norm_epsilon);
     hasher_add(&hasher, &s->rope_theta, sizeof s->rope_theta);
+    rope_scaling_hash(&s->rope_scaling, &hasher);
     return hasher_end(&hasher);
 }
 
@@ -358,4 +364,5 @@ void shape_inverse_frequencies(const struct shape *s, double *out)
     }
     for (uint32_t i = 0; i < n; i++)
         out[i] = 1.0 / power(high, i);
+    rope_scaling_apply(&s->rope_scaling, s->rope_theta, s->head_width, out);
 }

@@ -99,6 +99,16 @@ static void logits_are_those_of_transformers_for_each_family(void **state)
     check_golden_logits("qwen3");
     check_golden_logits("qwen2");
     check_golden_logits("llama");
+    check_golden_logits("qwen2_tied");
+    check_golden_logits("mistral");
+}
+
+static void logits_are_those_of_transformers_for_each_rope_scaling(void **state)
+{
+    (void)state;
+    check_golden_logits("llama31");
+    check_golden_logits("linear");
+    check_golden_logits("yarn");
 }
 
 // --- the same bits however it is computed --------------------------------------------------------
@@ -365,6 +375,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_are_those_of_transformers_for_each_family),
+        cmocka_unit_test(logits_are_those_of_transformers_for_each_rope_scaling),
         cmocka_unit_test(a_row_is_the_same_bits_in_every_batch),
         cmocka_unit_test(the_number_of_threads_changes_no_bit),
         cmocka_unit_test(the_fingerprint_does_not_depend_on_the_kernels),

@@ -32,7 +32,7 @@ static struct rope make_rope(uint32_t width)
     for (uint32_t i = 0; i < width / 2; i++)
         frequency[i] = pow(10000.0, -2.0 * i / width);
     struct rope r;
-    rope_init(&r, N_POSITIONS, width, frequency);
+    rope_init(&r, N_POSITIONS, width, frequency, 1.0);
     for (size_t i = 0; i < ROWS; i++)
         positions[i] = (uint32_t)(i * 37 % N_POSITIONS);
     for (size_t i = 0; i < ROWS * LD; i++)
@@ -102,6 +102,24 @@ static void the_backward_undoes_the_forward(void **state)
     rope_fini(&r);
 }
 
+static void a_magnitude_stretches_what_is_turned(void **state)
+{
+    (void)state;
+    struct rope r = make_rope(64), longer;
+    double frequency[32];
+    for (uint32_t i = 0; i < 32; i++)
+        frequency[i] = pow(10000.0, -2.0 * i / 64);
+    rope_init(&longer, N_POSITIONS, 64, frequency, 1.25);
+    memcpy(other, x, sizeof x);
+    rope_forward(x, LD, ROWS, HEADS, positions, &r, NULL);
+    rope_forward(other, LD, ROWS, HEADS, positions, &longer, NULL);
+    for (size_t row = 0; row < ROWS; row++)
+        for (size_t i = 0; i < HEADS * 64; i++)
+            assert_true(fabsf(other[row * LD + i] - 1.25f * x[row * LD + i]) < 1e-6f);
+    rope_fini(&r);
+    rope_fini(&longer);
+}
+
 static void kernels_and_threads_change_no_bit(void **state)
 {
     (void)state;
@@ -130,6 +148,7 @@ int main(void)
         cmocka_unit_test(the_rotation_follows_libm_in_double),
         cmocka_unit_test(the_backward_follows_finite_differences),
         cmocka_unit_test(the_backward_undoes_the_forward),
+        cmocka_unit_test(a_magnitude_stretches_what_is_turned),
         cmocka_unit_test(kernels_and_threads_change_no_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
