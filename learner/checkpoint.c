@@ -23,7 +23,7 @@
 #define PREVIOUS "previous.bf16"
 #define SHARD "shard-"
 #define HEAD_MAGIC "ARGSHARD"
-#define WRITE_BYTES ((size_t)8 << 20)
+#define PIECE_BYTES ((size_t)8 << 20) // of a file at a time
 
 struct shard_head { // of a shard file; then masters, m, v as little-endian fp32
     char magic[8];
@@ -44,9 +44,9 @@ static int write_parts(int fd, const struct part *parts, size_t n, struct hasher
     for (size_t i = 0; i < n; i++) {
         const unsigned char *bytes = parts[i].bytes;
 
-        for (size_t at = 0; at < parts[i].size_bytes; at += WRITE_BYTES) {
+        for (size_t at = 0; at < parts[i].size_bytes; at += PIECE_BYTES) {
             size_t left = parts[i].size_bytes - at;
-            size_t piece = left < WRITE_BYTES ? left : WRITE_BYTES;
+            size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
 
             if (file_write_all(fd, bytes + at, piece, path, err) != 0) return -1;
             hasher_add(hasher, bytes + at, piece);
@@ -366,17 +366,30 @@ static int find_newest(const char *folder, const struct checkpoint_state *state,
                       n_listed, folder);
 }
 
-// Our part of one array of a shard file.
-static void copy_part(float *own, const struct adamw_state *adam, const unsigned char *array,
-                      const struct checkpoint_file *f)
+// Copies out of a mapped file and lets go of what was read: the file is as large
+// as the memory it is for.
+static void copy_out(void *into, const struct file_map *map, size_t at, size_t size_bytes)
+{
+    for (size_t done = 0; done < size_bytes; done += PIECE_BYTES) {
+        const size_t left = size_bytes - done;
+
+        memcpy((unsigned char *)into + done, map->bytes + at + done,
+               left < PIECE_BYTES ? left : PIECE_BYTES);
+        file_forget(map, at + done);
+    }
+}
+
+// Our part of the array that begins at byte `array` of a shard file.
+static void copy_part(float *own, const struct adamw_state *adam, const struct file_map *map,
+                      size_t array, const struct checkpoint_file *f)
 {
     uint64_t from = f->first > adam->first ? f->first : adam->first;
     uint64_t own_end = adam->first + adam->count, file_end = f->first + f->count;
     uint64_t to = own_end < file_end ? own_end : file_end;
 
     if (from >= to) return;
-    memcpy(own + (from - adam->first), array + (from - f->first) * sizeof(float),
-           (to - from) * sizeof(float));
+    copy_out(own + (from - adam->first), map, array + (from - f->first) * sizeof(float),
+             (to - from) * sizeof(float));
 }
 
 static int read_shard(const char *path, const struct checkpoint_file *f,
@@ -386,7 +399,6 @@ static int read_shard(const char *path, const struct checkpoint_file *f,
     size_t array_bytes = f->count * sizeof(float);
     struct shard_head head;
     struct file_map map;
-    const unsigned char *arrays;
     int status = 0;
 
     if (file_map(&map, path, err) != 0) return -1;
@@ -395,15 +407,14 @@ static int read_shard(const char *path, const struct checkpoint_file *f,
         return err_set(err, ERR_IO, "%s changed while it was read", path);
     }
     memcpy(&head, map.bytes, sizeof head);
-    arrays = map.bytes + sizeof head;
     if (memcmp(head.magic, HEAD_MAGIC, sizeof head.magic) != 0 || head.version != 1 ||
         head.n_elements != state->n_elements || head.first != f->first || head.count != f->count ||
         head.step != step) {
         status = err_set(err, ERR_FORMAT, "%s: its head does not agree with the manifest", path);
     } else {
-        copy_part(adam->masters, adam, arrays, f);
-        copy_part(adam->m, adam, arrays + array_bytes, f);
-        copy_part(adam->v, adam, arrays + 2 * array_bytes, f);
+        copy_part(adam->masters, adam, &map, sizeof head, f);
+        copy_part(adam->m, adam, &map, sizeof head + array_bytes, f);
+        copy_part(adam->v, adam, &map, sizeof head + 2 * array_bytes, f);
     }
     file_unmap(&map);
     return status;
@@ -418,7 +429,7 @@ static int read_block(const char *path, uint16_t *block, size_t size_bytes, stru
         file_unmap(&map);
         return err_set(err, ERR_IO, "%s changed while it was read", path);
     }
-    memcpy(block, map.bytes, size_bytes);
+    copy_out(block, &map, 0, size_bytes);
     file_unmap(&map);
     return 0;
 }

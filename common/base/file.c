@@ -1,4 +1,5 @@
 #define _XOPEN_SOURCE 700 // nftw
+#define _DEFAULT_SOURCE   // madvise
 
 #include "common/base/file.h"
 
@@ -62,6 +63,14 @@ void file_unmap(struct file_map *map)
         CHECK(munmap((void *)(uintptr_t)map->bytes, map->size_bytes) == 0);
     }
     *map = (struct file_map){0};
+}
+
+void file_forget(const struct file_map *map, size_t end)
+{
+    const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t whole = (end < map->size_bytes ? end : map->size_bytes) / page_bytes * page_bytes;
+    // Advice: where it is not taken, the kernel still takes clean pages back in need.
+    if (whole > 0) (void)madvise((void *)(uintptr_t)map->bytes, whole, MADV_DONTNEED);
 }
 
 int file_read(const char *path, size_t limit_bytes, char **bytes, size_t *size_bytes,

@@ -18,6 +18,9 @@ struct file_map {
 };
 int file_map(struct file_map *map, const char *path, struct err *err);
 void file_unmap(struct file_map *map);
+// The bytes up to `end` were read and are not needed soon: they no longer count as
+// this process' memory.  Reading them again is fine.
+void file_forget(const struct file_map *map, size_t end);
 
 // The whole file in one malloc'ed block with a 0 byte after it; refuses more
 // than limit_bytes.  The caller frees *bytes.
