@@ -50,11 +50,11 @@ static void studio_close(struct studio *s)
     *s = (struct studio){0};
 }
 
-// Cache pages for every slot at full context, within the memory allowed.
-static uint32_t cache_pages(const struct shape *shape, const struct serve_options *options)
+// Cache pages for every slot at full length, within the memory allowed.
+static uint32_t cache_pages(const struct workload *workload, const struct serve_options *options)
 {
-    const uint64_t wanted = rollout_pages_needed(options->n_slots, shape->context_length);
-    const uint64_t one = kv_bytes(shape, 1);
+    const uint64_t wanted = rollout_pages_needed(options->n_slots, workload_sequence_max(workload));
+    const uint64_t one = kv_bytes(workload_shape(workload), 1);
     const uint64_t allowed = options->cache_bytes_max / (one ? one : 1);
     return (uint32_t)(wanted < allowed ? wanted : allowed);
 }
@@ -71,7 +71,7 @@ static int studio_open(struct server *v, const struct client_action *a, struct e
         s->workload = NULL;
         return -1;
     }
-    const struct rollout_limits limits = {v->options->n_slots, cache_pages(shape, v->options),
+    const struct rollout_limits limits = {v->options->n_slots, cache_pages(s->workload, v->options),
                                           PREFILL_ROWS};
     if (limits.n_pages == 0)
         return err_set(err, ERR_LIMIT,
@@ -89,6 +89,15 @@ static int studio_open(struct server *v, const struct client_action *a, struct e
     return 0;
 }
 
+static uint16_t *copy_flipped(const uint16_t *flat, size_t n, size_t flip)
+{
+    uint16_t *copy = malloc(n * sizeof *copy);
+    CHECK(copy != NULL);
+    memcpy(copy, flat, n * sizeof *copy);
+    copy[flip] ^= 1u;
+    return copy;
+}
+
 static void swap_weights(struct server *v)
 {
     struct studio *s = &v->studio;
@@ -100,13 +109,14 @@ static void swap_weights(struct server *v)
         v->waiting_bytes = NULL;
         return;
     }
-    uint16_t *flat = malloc(size);
-    CHECK(flat != NULL);
-    memcpy(flat, v->waiting_bytes, size);
+    const uint16_t *flat = (const void *)v->waiting_bytes;
     const int64_t flip = v->options->flip_weight;
-    if (flip >= 0 && (size_t)flip < s->params.n_elements) flat[flip] ^= 1u;
+    uint16_t *flipped = NULL;
+    if (flip >= 0 && (size_t)flip < s->params.n_elements) {
+        flat = flipped = copy_flipped(flat, s->params.n_elements, (size_t)flip);
+    }
     weights_load(s->weights, flat, v->pool);
-    free(flat);
+    free(flipped);
     rollout_set_weights(s->rollout, s->weights);
     s->version = v->waiting_version;
     s->has_weights = true;

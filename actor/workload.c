@@ -24,7 +24,7 @@ struct workload {
     struct stop_ids stop_ids;
     struct served_files files;
     uint64_t seed;
-    uint32_t prompt_max, document_max; // tokens
+    uint32_t prompt_max, response_max, document_max; // tokens
     struct template template;
     struct task task; // kind NULL: the spec has none
     struct rewards rewards;
@@ -71,7 +71,7 @@ static int read_model_files(struct workload *w, struct err *err)
 
 struct spec_head {
     uint64_t seed;
-    uint32_t prompt_max, document_max;
+    uint32_t prompt_max, response_max, document_max;
 };
 
 static int read_spec(struct workload *w, struct json root, const struct served_file *files,
@@ -80,6 +80,7 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
     static const struct spec_field fields[] = {
         {"seed", SPEC_U64, offsetof(struct spec_head, seed), 0, 0},
         {"max_prompt_length", SPEC_U32, offsetof(struct spec_head, prompt_max), 1, UINT32_MAX},
+        {"max_response_length", SPEC_U32, offsetof(struct spec_head, response_max), 1, UINT32_MAX},
         {"max_document_length", SPEC_U32, offsetof(struct spec_head, document_max), 1, UINT32_MAX},
         {"template", SPEC_OTHER, 0, 0, 0},
         {"task", SPEC_OTHER, 0, 0, 0},
@@ -87,11 +88,13 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
         {"corpus", SPEC_OTHER, 0, 0, 0},
         {"files", SPEC_OTHER, 0, 0, 0},
     };
-    struct spec_head head = {.prompt_max = UINT32_MAX, .document_max = SAMPLE_TOKENS_MAX};
+    struct spec_head head = {
+        .prompt_max = UINT32_MAX, .response_max = UINT32_MAX, .document_max = SAMPLE_TOKENS_MAX};
     if (spec_read(root, "spec", fields, sizeof fields / sizeof fields[0], &head, err) != 0)
         return -1;
     w->seed = head.seed;
     w->prompt_max = head.prompt_max;
+    w->response_max = head.response_max;
     w->document_max = head.document_max;
     struct json template = json_member(root, "template"), task = json_member(root, "task");
     const char *text = "r1_zero";
@@ -140,6 +143,12 @@ void workload_destroy(struct workload *w)
 const struct shape *workload_shape(const struct workload *w)
 {
     return &w->shape;
+}
+
+uint32_t workload_sequence_max(const struct workload *w)
+{
+    const uint64_t n = (uint64_t)w->prompt_max + w->response_max;
+    return n < w->shape.context_length ? (uint32_t)n : w->shape.context_length;
 }
 
 void workload_hashes(const struct workload *w, struct ready *out)

@@ -38,6 +38,7 @@ struct workload *workload_create(const char *spec, const struct served_file *fil
 void workload_destroy(struct workload *w);
 
 const struct shape *workload_shape(const struct workload *w); // of the served config.json
+uint32_t workload_sequence_max(const struct workload *w);     // tokens of a prompt and its response
 void workload_hashes(const struct workload *w, struct ready *out);
 
 // Ids that end a response (at least one; from generation config and tokenizer).
