@@ -2,7 +2,7 @@
 
 const struct actor_verb actor_verbs[] = {
     {"init", init_verb},
-    {"eval", eval_verb},
+    {"show", show_verb},
     {"tokenize", tokenize_verb},
 };
 const size_t n_actor_verbs = sizeof actor_verbs / sizeof *actor_verbs;

@@ -18,7 +18,7 @@ extern const struct actor_verb actor_verbs[];
 extern const size_t n_actor_verbs;
 
 int init_verb(int argc, char **argv);
-int eval_verb(int argc, char **argv);
+int show_verb(int argc, char **argv);
 int tokenize_verb(int argc, char **argv);
 
 #endif

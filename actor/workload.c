@@ -351,3 +351,9 @@ char *workload_text(const struct workload *w, const uint32_t *tokens, uint32_t n
     size_t size_bytes;
     return tokenizer_decode(w->tokenizer, tokens, n_tokens, false, &size_bytes);
 }
+
+char *workload_response(const struct workload *w, const uint32_t *tokens, uint32_t n_tokens)
+{
+    if (n_tokens > 0 && is_stop_id(w, tokens[n_tokens - 1])) n_tokens--;
+    return workload_text(w, tokens, n_tokens);
+}

@@ -79,7 +79,9 @@ int workload_score(struct workload *w, uint64_t ticket, const struct prompt *pro
 // True: one finished score.  False: none at the moment.
 bool workload_poll(struct workload *w, uint64_t *ticket, struct score *out);
 
-// For people and logs: malloc'ed text of ids.
+// For people and logs: malloc'ed text of ids; of a response as scoring reads it,
+// without the id that ended it.
 char *workload_text(const struct workload *w, const uint32_t *tokens, uint32_t n_tokens);
+char *workload_response(const struct workload *w, const uint32_t *tokens, uint32_t n_tokens);
 
 #endif

@@ -1,7 +1,6 @@
 #include "deploy/summary.h"
 
 #include <dirent.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 
 #define PATH_BYTES 4096
 #define FILE_BYTES_MAX (64u << 20)
-#define DEPTH_MAX 8
 #define LEDGER_MS 120000u
 
 // Evaluations of a stage, ascending step.
@@ -127,31 +125,11 @@ static int take_ledger(struct totals *t, const char *folder, struct err *err)
     return 0;
 }
 
-static void copy(struct json_writer *w, const char *key, struct json v, int depth)
-{
-    size_t size;
-    if (json_is_object(v) && depth < DEPTH_MAX) {
-        json_open(w, key, '{');
-        for (void *it = json_first(v); it != NULL; it = json_next(v, it))
-            copy(w, json_key(it), json_value(v, it), depth + 1);
-        json_close(w, '}');
-    } else if (json_is_string(v)) {
-        const char *text = json_to_string(v, &size);
-        json_put_text(w, key, text, size);
-    } else if (json_is_integer(v)) {
-        json_put_i64(w, key, json_to_i64(v));
-    } else if (json_is_bool(v)) {
-        json_put_bool(w, key, json_to_bool(v));
-    } else {
-        json_put_double(w, key, json_is_number(v) ? json_to_double(v) : (double)NAN);
-    }
-}
-
 static void write_totals(struct json_writer *w, const struct totals *t, double seconds)
 {
     json_open(w, NULL, '{');
-    if (t->base != NULL) copy(w, "base", json_root(t->base), 0);
-    if (t->final != NULL) copy(w, "final", json_root(t->final), 0);
+    if (t->base != NULL) json_put_value(w, "base", json_root(t->base));
+    if (t->final != NULL) json_put_value(w, "final", json_root(t->final));
     json_put_u64(w, "steps", t->steps);
     json_put_double(w, "seconds", seconds);
     json_put_double(w, "rollout_corr_max_abs_diff", t->max_abs_diff);

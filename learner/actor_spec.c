@@ -1,5 +1,6 @@
 #include "learner/actor_spec.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,45 @@ void actor_spec_fini(struct actor_spec *s)
         free(s->strings[i]);
     free(s->text);
     *s = (struct actor_spec){0};
+}
+
+// The files with full paths: whoever reads them later stands elsewhere.
+static int put_files(const struct actor_spec *s, struct json_writer *out, struct err *err)
+{
+    json_open(out, "files", '[');
+    for (size_t i = 0; i < s->n_files; i++) {
+        char *full = realpath(s->files[i].path, NULL);
+
+        if (full == NULL) {
+            return err_set(err, ERR_IO, "%s: %s", s->files[i].path, strerror(errno));
+        }
+        json_open(out, NULL, '{');
+        json_put_string(out, "name", s->files[i].name);
+        json_put_string(out, "path", full);
+        json_close(out, '}');
+        free(full);
+    }
+    json_close(out, ']');
+    return 0;
+}
+
+int actor_spec_save(const struct actor_spec *s, const char *run_folder, struct err *err)
+{
+    struct json_writer out;
+    char path[PATH_BYTES];
+    int status;
+
+    if (file_join(path, sizeof path, run_folder, ACTOR_SPEC_FILE, err) != 0) return -1;
+    json_writer_init(&out);
+    json_open(&out, NULL, '{');
+    json_put_json(&out, "spec", s->text);
+    status = put_files(s, &out, err);
+    if (status == 0) {
+        json_close(&out, '}');
+        status = file_write_atomic(path, out.bytes, out.size_bytes, err);
+    }
+    free(out.bytes);
+    return status;
 }
 
 int actor_spec_expected(const struct actor_spec *s, const struct shape *shape, struct ready *out,

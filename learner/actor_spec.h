@@ -24,6 +24,11 @@ struct actor_spec {
 int actor_spec_make(struct actor_spec *s, const struct options *o, struct err *err);
 void actor_spec_fini(struct actor_spec *s);
 
+// RUN/actor_spec.json, {"spec": ..., "files": [{"name", "path"}]}: with it tools read the
+// journal's samples as their actors did (`argosy show`).
+#define ACTOR_SPEC_FILE "actor_spec.json"
+int actor_spec_save(const struct actor_spec *s, const char *run_folder, struct err *err);
+
 // The hashes that an actor's READY must carry (sampler: none, the first's).
 int actor_spec_expected(const struct actor_spec *s, const struct shape *shape, struct ready *out,
                         struct err *err);

@@ -8,11 +8,11 @@
 
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "learner/lease_book.h"
 #include "proto/journal_format.h"
 
 // Keeps the draws of an evaluation apart from those of training.
 #define EVAL_SEED UINT64_C(0x6576616c)
-#define SOURCES_MAX 64
 
 static double metric(const struct result *r, const char *name)
 {
@@ -34,18 +34,41 @@ static uint32_t small_metric(const struct result *r, const char *name)
     return value > 0.0 && value < (double)UINT32_MAX ? (uint32_t)value : 0;
 }
 
-struct tally_sample *evaluation_samples(const struct order_samples *s)
+static bool is_same(struct text a, struct text b)
+{
+    return a.size_bytes == b.size_bytes && memcmp(a.bytes, b.bytes, a.size_bytes) == 0;
+}
+
+// The place of a source's name in the list; the last place takes all that are
+// too many to tell apart.
+static uint32_t source_number(struct text *names, uint32_t *n_names, struct text name)
+{
+    static const struct text others = {"others", 6};
+    uint32_t i = 0;
+
+    while (i < *n_names && !is_same(names[i], name))
+        i++;
+    if (i < *n_names) return i;
+    if (i == EVALUATION_SOURCES_MAX) return i - 1;
+    names[i] = i == EVALUATION_SOURCES_MAX - 1 ? others : name;
+    return (*n_names)++;
+}
+
+struct tally_sample *evaluation_samples(const struct order_samples *s, uint32_t n_parts,
+                                        struct evaluation_sources *sources)
 {
     struct tally_sample *out = calloc(s->n ? s->n : 1, sizeof *out);
 
     CHECK(out != NULL);
+    sources->n = 0;
     for (size_t i = 0; i < s->n; i++) {
         const struct result *r = &s->results[i];
 
         out[i] = (struct tally_sample){
-            .prompt = r->prompt_index,
+            .prompt = r->prompt_index / n_parts,
             .answer = r->answer,
             .level = small_metric(r, "level"),
+            .source = source_number(sources->names, &sources->n, r->source),
             .style = small_metric(r, "style"),
             .n_tokens = r->n_tokens - r->n_prompt_tokens,
             .is_correct = r->is_correct,
@@ -57,82 +80,66 @@ struct tally_sample *evaluation_samples(const struct order_samples *s)
     return out;
 }
 
-static int write_file(const struct trainer *t, uint64_t step, const struct tally_sample *samples,
-                      size_t n, struct err *err)
+// --- the report ----------------------------------------------------------------
+
+struct report {
+    uint64_t step;
+    const struct tally_sample *samples;
+    size_t n;
+    struct evaluation_sources sources;
+};
+
+static int write_file(const struct trainer *t, const struct report *r, struct err *err)
 {
+    char names[EVALUATION_SOURCES_MAX][NAME_BYTES_MAX + 1];
+    const char *pointers[EVALUATION_SOURCES_MAX];
     struct json_writer out;
     char name[64], path[RUN_PATH_BYTES];
     int status;
 
-    snprintf(name, sizeof name, "eval-%" PRIu64 ".json", step);
+    snprintf(name, sizeof name, "eval-%" PRIu64 ".json", r->step);
     if (file_join(path, sizeof path, t->folder.path, name, err) != 0) return -1;
+    for (uint32_t i = 0; i < r->sources.n; i++) {
+        const struct text *text = &r->sources.names[i];
+
+        snprintf(names[i], sizeof names[i], "%.*s", (int)text->size_bytes, text->bytes);
+        pointers[i] = names[i];
+    }
     json_writer_init(&out);
     json_open(&out, NULL, '{');
-    json_put_u64(&out, "step", step);
-    tally_write(samples, n, (uint32_t)t->options->eval_n, &out);
+    json_put_u64(&out, "step", r->step);
+    tally_write(r->samples, r->n, (uint32_t)t->options->eval_n, pointers, r->sources.n, &out);
     json_close(&out, '}');
     status = file_write_atomic(path, out.bytes, out.size_bytes, err);
     free(out.bytes);
     return status;
 }
 
-static bool is_same(struct text a, struct text b)
-{
-    return a.size_bytes == b.size_bytes && memcmp(a.bytes, b.bytes, a.size_bytes) == 0;
-}
-
 // The accuracies of one source: where prompts come from.
-static void put_source(struct trainer *t, const struct order_samples *s,
-                       const struct tally_sample *samples, struct text source)
+static void put_source(struct trainer *t, const struct report *r, uint32_t source)
 {
-    struct tally_sample *own = calloc(s->n, sizeof *own);
-    const int source_bytes =
-        source.size_bytes < NAME_BYTES_MAX ? (int)source.size_bytes : NAME_BYTES_MAX;
-    size_t n = 0;
-
-    CHECK(own != NULL);
-    for (size_t i = 0; i < s->n; i++) {
-        if (is_same(s->results[i].source, source)) own[n++] = samples[i];
-    }
-    const struct tally tally = tally_of(own, n, UINT32_MAX);
+    const struct text name = r->sources.names[source];
+    const struct tally tally = tally_of(r->samples, r->n, (struct tally_part){UINT32_MAX, source});
     const struct {
         const char *what;
         double value;
     } shares[] = {{"mean", tally.pass_1}, {"maj", tally.cons_n}, {"best", tally.pass_n}};
+
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
-        char name[2 * NAME_BYTES_MAX];
+        char key[2 * NAME_BYTES_MAX];
 
-        snprintf(name, sizeof name, "val-core/%.*s/acc/%s@%" PRIu64, source_bytes, source.bytes,
+        snprintf(key, sizeof key, "val-core/%.*s/acc/%s@%" PRIu64, (int)name.size_bytes, name.bytes,
                  shares[i].what, t->options->eval_n);
-        metrics_put(&t->metrics, name, shares[i].value);
-    }
-    free(own);
-}
-
-static void put_sources(struct trainer *t, const struct order_samples *s,
-                        const struct tally_sample *samples)
-{
-    struct text seen[SOURCES_MAX];
-    size_t n_seen = 0;
-
-    for (size_t i = 0; i < s->n && n_seen < SOURCES_MAX; i++) {
-        const struct text source = s->results[i].source;
-        size_t k = 0;
-
-        while (k < n_seen && !is_same(seen[k], source))
-            k++;
-        if (k < n_seen) continue;
-        seen[n_seen++] = source;
-        put_source(t, s, samples, source);
+        metrics_put(&t->metrics, key, shares[i].value);
     }
 }
 
-static int write_metrics(struct trainer *t, uint64_t step, const struct order_samples *s,
-                         const struct tally_sample *samples, const struct tally *all,
+static int write_metrics(struct trainer *t, const struct report *r, const struct tally *all,
                          struct err *err)
 {
-    metrics_begin(&t->metrics, step);
-    put_sources(t, s, samples);
+    metrics_begin(&t->metrics, r->step);
+    for (uint32_t i = 0; i < r->sources.n; i++)
+        put_source(t, r, i);
     metrics_put(&t->metrics, "val/pass@1", all->pass_1);
     metrics_put(&t->metrics, "val/pass@1_stderr", all->pass_1_stderr);
     metrics_put(&t->metrics, "val/cons@n", all->cons_n);
@@ -142,17 +149,33 @@ static int write_metrics(struct trainer *t, uint64_t step, const struct order_sa
     return metrics_end(&t->metrics, err);
 }
 
-static int report(struct trainer *t, uint64_t step, const struct order_samples *s, struct err *err)
+static int report(struct trainer *t, uint64_t step, uint32_t n_parts, const struct order_samples *s,
+                  struct err *err)
 {
-    struct tally_sample *samples = evaluation_samples(s);
-    const struct tally all = tally_of(samples, s->n, UINT32_MAX);
-    int status = write_file(t, step, samples, s->n, err);
+    struct report r = {.step = step, .n = s->n};
+    struct tally_sample *samples = evaluation_samples(s, n_parts, &r.sources);
+    const struct tally all = tally_of(samples, s->n, TALLY_ALL);
+    int status;
 
-    if (status == 0) status = write_metrics(t, step, s, samples, &all, err);
+    r.samples = samples;
+    status = write_file(t, &r, err);
+    if (status == 0) status = write_metrics(t, &r, &all, err);
     log_line(LOG_INFO, "evaluation step=%" PRIu64 " pass@1=%.4f stderr=%.4f cons=%.4f length=%.1f",
              step, all.pass_1, all.pass_1_stderr, all.cons_n, all.length_mean);
     free(samples);
     return status;
+}
+
+// --- the order -------------------------------------------------------------------
+
+// The largest number of samples that divides eval.n and fits one lease.
+static uint32_t samples_of_lease(const struct options *o)
+{
+    uint64_t n = o->eval_samples_per_lease < o->eval_n ? o->eval_samples_per_lease : o->eval_n;
+
+    while (o->eval_n % n != 0)
+        n--;
+    return (uint32_t)n;
 }
 
 // Every prompt of an order meets the same fate.
@@ -171,15 +194,32 @@ static int commit_all(struct trainer *t, const struct order *order, uint32_t rea
     return status;
 }
 
+// As many prompts as the first actor that is ready says there are.
+static int order_all(struct trainer *t, struct order *order, struct err *err)
+{
+    uint64_t n;
+    const int status = trainer_held_out(t, &n, err);
+
+    if (status != 0) return status;
+    if (n == 0 || n > ORDER_PROMPTS_MAX / order->n_parts) {
+        return err_set(err, ERR_USAGE, "eval.n_prompts: say how many; the held-out prompts are %s",
+                       n == 0 ? "without end" : "too many for one evaluation");
+    }
+    order->n_prompts = (uint32_t)n * order->n_parts;
+    return 0;
+}
+
 static int run(struct trainer *t, uint64_t n_steps_done, uint64_t n_ahead, bool is_reported,
                struct err *err)
 {
     const struct options *o = t->options;
-    const struct order order = {
+    const uint32_t n_samples = samples_of_lease(o), n_parts = (uint32_t)o->eval_n / n_samples;
+    struct order order = {
         .number = trainer_eval_number(n_steps_done, n_ahead),
         .kind = LEASE_EVAL,
-        .n_prompts = (uint32_t)o->eval_n_prompts,
-        .n_samples = (uint32_t)o->eval_n,
+        .n_prompts = (uint32_t)o->eval_n_prompts * n_parts,
+        .n_samples = n_samples,
+        .n_parts = n_parts,
         .weights_version = t->state.weights_version,
         .seed = o->seed ^ EVAL_SEED,
         .temperature = (float)o->eval_temperature,
@@ -188,12 +228,14 @@ static int run(struct trainer *t, uint64_t n_steps_done, uint64_t n_ahead, bool 
         .max_new_tokens = (uint32_t)o->max_response_length,
     };
     struct order_samples samples;
-    int status;
+    int status = 0;
 
+    if (o->eval_n_prompts == 0) status = order_all(t, &order, err);
+    if (status != 0) return status;
     if (gate_order(t->gate, &order, err) != 0) return -1;
     status = trainer_await(t, order.number, &samples, err);
     if (status != 0) return status;
-    if (is_reported) status = report(t, n_steps_done, &samples, err);
+    if (is_reported) status = report(t, n_steps_done, n_parts, &samples, err);
     order_samples_fini(&samples);
     if (status == 0) status = commit_all(t, &order, LEASE_END_EVALUATED, err);
     return status;

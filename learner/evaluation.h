@@ -11,8 +11,17 @@
 #include "common/math/tally.h"
 #include "learner/trainer.h"
 
-// The samples of an order as the tally reads them (malloc'ed, s->n of them).
-struct tally_sample *evaluation_samples(const struct order_samples *s);
+#define EVALUATION_SOURCES_MAX 64
+
+struct evaluation_sources {                    // by the number a sample has
+    struct text names[EVALUATION_SOURCES_MAX]; // point into the samples
+    uint32_t n;
+};
+
+// The samples of an order as the tally reads them (malloc'ed, s->n of them);
+// n_parts: of the order.
+struct tally_sample *evaluation_samples(const struct order_samples *s, uint32_t n_parts,
+                                        struct evaluation_sources *sources);
 
 // Of the current weights, after n_steps_done steps, n_ahead training orders
 // having been placed beyond that.  0 done, 1 a signal asks to stop, -1 error.

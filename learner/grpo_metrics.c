@@ -104,8 +104,9 @@ static void put_named(struct metrics *m, const char *group, const struct named_s
 static void put_samples(struct metrics *m, const struct order_samples *s,
                         const struct spreads *spreads)
 {
-    struct tally_sample *samples = evaluation_samples(s);
-    const struct tally all = tally_of(samples, s->n, UINT32_MAX);
+    struct evaluation_sources sources;
+    struct tally_sample *samples = evaluation_samples(s, 1, &sources);
+    const struct tally all = tally_of(samples, s->n, TALLY_ALL);
 
     free(samples);
     put_spread(m, "reward", &spreads->reward);

@@ -113,8 +113,10 @@ static const struct recipe_key keys[] = {
      "of a group whose scorer failed"},
 
     {"eval.n_prompts", RECIPE_U64, AT(eval_n_prompts), "0", 0, 1e6, NULL,
-     "held-out prompts; 0: no evaluation"},
+     "held-out prompts; 0: all, of a stage of kind eval, else no evaluation"},
     {"eval.n", RECIPE_U64, AT(eval_n), "16", 1, 4096, NULL, "samples of each"},
+    {"eval.samples_per_lease", RECIPE_U64, AT(eval_samples_per_lease), "16", 1, 4096, NULL,
+     "at most; fewer spread a prompt over more actors and lose less when one dies"},
     {"eval.temperature", RECIPE_DOUBLE, AT(eval_temperature), "1.0", 0, 10, NULL, ""},
     {"eval.top_p", RECIPE_DOUBLE, AT(eval_top_p), "1.0", 0, 1, NULL, ""},
     {"eval.top_k", RECIPE_U64, AT(eval_top_k), "0", 0, 1e6, NULL, "0: off"},
@@ -166,9 +168,6 @@ static const char *contradiction(const struct options *o)
         return "actor.ppo_mini_batch_size is larger than data.train_batch_size";
     }
     if (o->ppo_epochs != 1) return "actor.ppo_epochs can only be 1";
-    if (o->kind == STAGE_EVAL && o->eval_n_prompts == 0) {
-        return "an eval stage needs eval.n_prompts above 0";
-    }
     if ((o->test_freq > 0 || o->val_before_train) && o->eval_n_prompts == 0) {
         return "trainer.test_freq and val_before_train need eval.n_prompts above 0";
     }

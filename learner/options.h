@@ -53,7 +53,7 @@ struct options {
     int resume_mode, mode;
     uint64_t lanes, pack_tokens, fault_retries;
 
-    uint64_t eval_n_prompts, eval_n, eval_top_k;
+    uint64_t eval_n_prompts, eval_n, eval_samples_per_lease, eval_top_k;
     double eval_temperature, eval_top_p;
 
     uint64_t ranks, threads, actors, actor_threads, actor_slots;

@@ -30,6 +30,9 @@ struct replica_memory replica_predict(const struct params *params,
     struct gradient_limits limits = gradient_limits(config, &batch);
     uint32_t levels = lanes_levels(config->n_lanes / (uint32_t)n_ranks);
 
+    if (config->serves_only) {
+        return (struct replica_memory){.weights = block, .serving = block};
+    }
     return (struct replica_memory){
         .optimizer = 3 * sizeof(float) * (n / (size_t)n_ranks),
         .gradients = levels * n * sizeof(float),
@@ -77,6 +80,15 @@ static void set_masters(struct replica *r, const float *masters)
     memcpy(r->adam.masters, masters + r->adam.first, r->adam.count * sizeof *masters);
 }
 
+static int open_to_serve(struct replica *r, const char *folder, const struct replica_config *config,
+                         struct pool *pool, struct err *err)
+{
+    r->config = *config;
+    r->pool = pool;
+    r->flat = take(r->params.n_elements, sizeof *r->flat);
+    return safetensors_read_model(folder, &r->params, r->flat, err);
+}
+
 int replica_open(struct replica *r, const char *folder, const struct replica_config *config,
                  struct pool *pool, struct err *err)
 {
@@ -89,6 +101,12 @@ int replica_open(struct replica *r, const char *folder, const struct replica_con
     if (status == 0) status = params_init(&r->params, &shape, err);
     if (comm_agree(status, err) != 0) {
         params_fini(&r->params);
+        return -1;
+    }
+    if (config->serves_only) {
+        status = open_to_serve(r, folder, config, pool, err);
+        if (comm_agree(status, err) == 0) return 0;
+        replica_close(r);
         return -1;
     }
     make(r, config, pool);

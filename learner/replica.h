@@ -26,6 +26,7 @@
 struct replica_config {
     uint32_t n_lanes, pack_tokens, sequence_max;
     bool recompute, wants_reference;
+    bool serves_only; // nothing is trained: `flat` alone is there
     struct adamw_config adamw;
     double grad_clip; // 0: none
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -18,6 +19,7 @@
 #include "learner/stage_result.h"
 
 #define AWAIT_SLICE_MS 250u
+#define HELD_OUT_NAP_NS 20000000
 #define NONFINITE_MAX 3
 
 uint64_t trainer_order_number(uint64_t step)
@@ -75,6 +77,27 @@ int trainer_await(struct trainer *t, uint64_t number, struct order_samples *out,
             return nothing_came(t, number, &gate, err);
         }
         team_beat(&t->team, now_ms);
+    }
+}
+
+int trainer_held_out(struct trainer *t, uint64_t *n, struct err *err)
+{
+    const uint64_t started_ms = clock_now_ms();
+
+    for (;;) {
+        const uint64_t now_ms = clock_now_ms();
+        struct gate_status gate;
+
+        if (gate_status(t->gate, &gate, err) != 0) return -1;
+        *n = gate.n_held_out;
+        if (gate.knows_held_out) return 0;
+        if (trainer_should_stop(t)) return 1;
+        if (now_ms - started_ms > t->options->rollout_timeout_s * 1000u) {
+            return err_set(err, ERR_TIMEOUT, "no actor was ready within %" PRIu64 " s",
+                           t->options->rollout_timeout_s);
+        }
+        team_beat(&t->team, now_ms);
+        nanosleep(&(struct timespec){.tv_nsec = HELD_OUT_NAP_NS}, NULL);
     }
 }
 
@@ -173,6 +196,7 @@ static struct replica_config replica_config(const struct options *o)
         .sequence_max = options_sequence_max(o),
         .recompute = o->recompute,
         .wants_reference = options_wants_reference(o),
+        .serves_only = o->kind == STAGE_EVAL,
         .adamw = o->adamw,
         .grad_clip = o->grad_clip,
     };
@@ -212,6 +236,10 @@ static int open_gate(struct trainer *t, struct err *err)
     struct actor_spec spec;
 
     if (actor_spec_make(&spec, o, err) != 0) return -1;
+    if (actor_spec_save(&spec, t->folder.path, err) != 0) {
+        actor_spec_fini(&spec);
+        return -1;
+    }
     config.spec = spec.text;
     config.files = spec.files;
     config.n_files = spec.n_files;
@@ -315,7 +343,9 @@ static int fits_context(const struct trainer *t, struct err *err)
     const struct options *o = t->options;
     const uint32_t context = t->replica.params.shape.context_length;
 
-    if (options_is_feed(o) || options_sequence_max(o) <= context) return 0;
+    // An evaluation alone goes as far as the context does (actor/jobs.c).
+    if (options_is_feed(o) || o->kind == STAGE_EVAL) return 0;
+    if (options_sequence_max(o) <= context) return 0;
     return err_set(err, ERR_USAGE,
                    "data.max_prompt_length %" PRIu64 " and data.max_response_length %" PRIu64
                    " are more than the context of %s, %u tokens",

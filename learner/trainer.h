@@ -58,6 +58,10 @@ uint64_t trainer_eval_number(uint64_t n_steps_done, uint64_t n_ahead); // after 
 // names what is missing.
 int trainer_await(struct trainer *t, uint64_t number, struct order_samples *out, struct err *err);
 
+// How many held-out prompts there are, once an actor is ready to say; 0, 1 and
+// -1 as above.
+int trainer_held_out(struct trainer *t, uint64_t *n, struct err *err);
+
 // Announces the current weights as a version.
 int trainer_publish(struct trainer *t, uint64_t version, struct err *err);
 

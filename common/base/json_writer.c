@@ -177,3 +177,29 @@ void json_put_json(struct json_writer *w, const char *key, const char *json_text
 {
     put_literal(w, key, json_text);
 }
+
+// As deep as the parser let the value be.
+void json_put_value(struct json_writer *w, const char *key, struct json v)
+{
+    size_t size_bytes;
+    if (json_is_object(v)) {
+        json_open(w, key, '{');
+        for (void *it = json_first(v); it != NULL; it = json_next(v, it))
+            json_put_value(w, json_key(it), json_value(v, it));
+        json_close(w, '}');
+    } else if (json_is_array(v)) {
+        json_open(w, key, '[');
+        for (size_t i = 0; i < json_count(v); i++)
+            json_put_value(w, NULL, json_item(v, i));
+        json_close(w, ']');
+    } else if (json_is_string(v)) {
+        const char *text = json_to_string(v, &size_bytes);
+        json_put_text(w, key, text, size_bytes);
+    } else if (json_is_integer(v)) {
+        json_put_i64(w, key, json_to_i64(v));
+    } else if (json_is_bool(v)) {
+        json_put_bool(w, key, json_to_bool(v));
+    } else {
+        json_put_double(w, key, json_is_number(v) ? json_to_double(v) : (double)NAN);
+    }
+}
