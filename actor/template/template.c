@@ -36,17 +36,76 @@ int template_init(struct template *t, const char *text, struct err *err)
     return 0;
 }
 
+int template_init_for_model(struct template *t, const char *text,
+                            const struct template_files *files, struct err *err)
+{
+    (void)files;
+    return template_init(t, text, err);
+}
+
 void template_fini(struct template *t)
 {
     free(t->before);
     free(t->after);
+    free(t->bos);
     *t = (struct template){0};
+}
+
+bool template_is_whole(const struct template *t)
+{
+    return t->chat != NULL;
+}
+
+bool template_ends_answers(const struct template *t)
+{
+    return t->chat != NULL;
+}
+
+static void add_string(struct rendering *out, enum part_kind kind, const char *text)
+{
+    rendering_add(out, kind, text, strlen(text));
+}
+
+static void render_prompt(const struct template *t, const struct conversation *c, bool opens_answer,
+                          struct rendering *out)
+{
+    size_t user = c->n_turns;
+    for (size_t i = c->n_turns; i-- > 0 && user == c->n_turns;)
+        if (strcmp(c->turns[i].role, "user") == 0) user = i;
+    bool is_answered = user + 1 < c->n_turns && strcmp(c->turns[user + 1].role, "assistant") == 0;
+    add_string(out, PART_FRAME, t->before);
+    if (user < c->n_turns) add_string(out, PART_CONTENT, c->turns[user].content);
+    if (is_answered || opens_answer) add_string(out, PART_FRAME, t->after);
+    if (is_answered) add_string(out, PART_ANSWER, c->turns[user + 1].content);
+}
+
+static int check_roles(const struct conversation *c, struct err *err)
+{
+    for (size_t i = 0; i < c->n_turns; i++) {
+        const char *role = c->turns[i].role;
+        if (strcmp(role, "system") != 0 && strcmp(role, "user") != 0 &&
+            strcmp(role, "assistant") != 0)
+            return err_set(err, ERR_FORMAT,
+                           "turn %zu: role '%.60s' is not implemented (system, user, assistant)", i,
+                           role);
+    }
+    return 0;
+}
+
+int template_render(const struct template *t, const struct conversation *c, bool opens_answer,
+                    struct rendering *out, struct err *err)
+{
+    if (check_roles(c, err) != 0) return -1;
+    render_prompt(t, c, opens_answer, out);
+    return 0;
 }
 
 void template_add(const struct template *t, const struct conversation *c, struct text_buffer *out)
 {
-    const char *prompt = conversation_last(c, "user");
-    text_buffer_add_string(out, t->before);
-    text_buffer_add_string(out, prompt == NULL ? "" : prompt);
-    text_buffer_add_string(out, t->after);
+    struct rendering r;
+    struct err ignored;
+    rendering_init(&r);
+    if (template_render(t, c, true, &r, &ignored) == 0)
+        text_buffer_add(out, r.text.bytes == NULL ? "" : r.text.bytes, r.text.size_bytes);
+    rendering_fini(&r);
 }
