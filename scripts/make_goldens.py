@@ -20,6 +20,7 @@ import pathlib
 import shutil
 
 import numpy
+import safetensors.torch
 import torch
 import transformers
 
@@ -215,6 +216,39 @@ def make_folder(out, name, model, generator, is_trained):
     (folder / "golden.json").write_text(json.dumps(golden) + "\n")
 
 
+def make_fp8(out):
+    """A model as DeepSeek quantises it, and what torch makes of it in bf16."""
+    config = transformers.Qwen2Config(**{**SMALL, "intermediate_size": 130,
+                                         "num_hidden_layers": 1})  # fmt: skip
+    model = transformers.Qwen2ForCausalLM(config)
+    generator = torch.Generator().manual_seed(21)
+    randomise(model, generator)
+    stored, plain = {}, {}
+    for name, p in model.state_dict().items():
+        stored[name] = plain[name] = p.bfloat16()
+        if p.dim() != 2 or "proj" not in name:
+            continue
+        blocks = [(n + 127) // 128 for n in p.shape]
+        scales = torch.rand(blocks, generator=generator) * 0.02 + 1e-3
+        each = scales.repeat_interleave(128, 0).repeat_interleave(128, 1)
+        each = each[: p.shape[0], : p.shape[1]]
+        stored[name] = (p / each).clamp(-448, 448).to(torch.float8_e4m3fn)
+        stored[name + "_scale_inv"] = scales
+        plain[name] = (stored[name].float() * each).bfloat16()
+    folder = out / "fp8"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "plain").mkdir(parents=True)
+    config.architectures = ["Qwen2ForCausalLM"]
+    config.save_pretrained(folder / "plain")
+    config.quantization_config = {
+        "activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
+        "modules_to_not_convert": ["lm_head"], "weight_block_size": [128, 128],
+    }  # fmt: skip
+    config.save_pretrained(folder)
+    safetensors.torch.save_file(stored, folder / "model.safetensors")
+    safetensors.torch.save_file(plain, folder / "plain" / "model.safetensors")
+
+
 def make_stories(out, source):
     """Greedy ids of stories260K with weights rounded to bf16, from a few prompts."""
     model = transformers.AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).eval()
@@ -246,6 +280,7 @@ def main():
     for name, model in make_compared():
         make_folder(arguments.out, name, model, generator, False)
     make_ropes(arguments.out)
+    make_fp8(arguments.out)
     if arguments.stories:
         make_stories(arguments.out, arguments.stories)
 

@@ -1,228 +1,152 @@
 #include "common/model/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/json.h"
-#include "common/math/bf16.h"
+#include "common/model/tensor_file.h"
 
-#define HEADER_BYTES_MAX ((uint64_t)100 << 20) // the format's own limit
 #define INDEX_BYTES_MAX ((size_t)64 << 20)
-#define DIMS_MAX 8u
 #define FILES_MAX 1024u // of one index
 #define PATH_BYTES 4096
 
-enum dtype { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_OTHER };
-
-// One tensor of a file whose place in the file has been checked.
-struct tensor {
-    const char *name;
-    enum dtype dtype;
-    const char *dtype_name;
-    uint64_t dims[DIMS_MAX];
-    size_t n_dims;
-    uint64_t begin, end; // bytes of the data part
+// One file of a model, mapped.
+struct part {
+    char *path;
+    const char *file_name; // as the index says it
+    struct file_map map;
+    struct tensor_file file;
 };
 
-// A model being filled from one file or several.
-struct loading {
-    const struct params *params;
-    bool *is_read;  // (params->count)
-    uint16_t *bf16; // one of the two outputs
-    float *f32;
-    struct json weight_map; // of the index; absent for one file
+// A model's tensors, wherever they lie, by name.
+struct checkpoint {
+    struct part *parts;
+    size_t n_parts;
+    const struct tensor **tensors; // sorted
+    bool *is_claimed;              // beside them
+    size_t n_tensors;
 };
 
-static const struct {
-    const char *name;
-    enum dtype dtype;
-    unsigned size_bytes;
-} dtypes[] = {
-    {"F32", DTYPE_F32, 4},    {"F16", DTYPE_F16, 2},       {"BF16", DTYPE_BF16, 2},
-    {"F64", DTYPE_OTHER, 8},  {"I64", DTYPE_OTHER, 8},     {"U64", DTYPE_OTHER, 8},
-    {"I32", DTYPE_OTHER, 4},  {"U32", DTYPE_OTHER, 4},     {"I16", DTYPE_OTHER, 2},
-    {"U16", DTYPE_OTHER, 2},  {"I8", DTYPE_OTHER, 1},      {"U8", DTYPE_OTHER, 1},
-    {"BOOL", DTYPE_OTHER, 1}, {"F8_E4M3", DTYPE_OTHER, 1}, {"F8_E5M2", DTYPE_OTHER, 1},
-};
-
-// --- the header -----------------------------------------------------------------
-static int read_index_value(struct json v, uint64_t *out)
+static void close_checkpoint(struct checkpoint *c)
 {
-    if (!json_is_integer(v) || json_to_i64(v) < 0) return -1;
-    *out = (uint64_t)json_to_i64(v);
-    return 0;
-}
-
-static int read_extent(struct tensor *t, struct json entry, uint64_t data_bytes, const char *file,
-                       struct err *err)
-{
-    struct json offsets = json_member(entry, "data_offsets");
-    if (!json_is_array(offsets) || json_count(offsets) != 2 ||
-        read_index_value(json_item(offsets, 0), &t->begin) != 0 ||
-        read_index_value(json_item(offsets, 1), &t->end) != 0)
-        return err_set(err, ERR_FORMAT, "%s: tensor '%s': data_offsets are not two counts", file,
-                       t->name);
-    if (t->begin > t->end || t->end > data_bytes)
-        return err_set(err, ERR_FORMAT,
-                       "%s: tensor '%s': data_offsets [%llu, %llu] lie outside the %llu bytes of "
-                       "data (is the file cut?)",
-                       file, t->name, (unsigned long long)t->begin, (unsigned long long)t->end,
-                       (unsigned long long)data_bytes);
-    return 0;
-}
-
-static int read_dims(struct tensor *t, struct json entry, unsigned item_bytes, const char *file,
-                     struct err *err)
-{
-    struct json shape = json_member(entry, "shape");
-    t->n_dims = json_count(shape);
-    if (!json_is_array(shape) || t->n_dims > DIMS_MAX)
-        return err_set(err, ERR_FORMAT, "%s: tensor '%s': shape is not a list of up to %u sizes",
-                       file, t->name, DIMS_MAX);
-    uint64_t size_bytes = item_bytes;
-    for (size_t i = 0; i < t->n_dims; i++) {
-        if (read_index_value(json_item(shape, i), &t->dims[i]) != 0)
-            return err_set(err, ERR_FORMAT, "%s: tensor '%s': shape[%zu] is not a count", file,
-                           t->name, i);
-        // Kept under 2^62 at every step, so the product cannot wrap round.
-        if (t->dims[i] != 0 && size_bytes > ((uint64_t)1 << 62) / t->dims[i])
-            return err_set(err, ERR_LIMIT, "%s: tensor '%s': its shape is impossibly large", file,
-                           t->name);
-        size_bytes *= t->dims[i];
+    for (size_t i = 0; i < c->n_parts; i++) {
+        tensor_file_close(&c->parts[i].file);
+        file_unmap(&c->parts[i].map);
+        free(c->parts[i].path);
     }
-    if (size_bytes != t->end - t->begin)
-        return err_set(
-            err, ERR_FORMAT, "%s: tensor '%s': its shape needs %llu bytes, its offsets give %llu",
-            file, t->name, (unsigned long long)size_bytes, (unsigned long long)(t->end - t->begin));
-    return 0;
+    free(c->parts);
+    free(c->tensors);
+    free(c->is_claimed);
 }
 
-static int read_tensor(struct tensor *t, struct json entry, uint64_t data_bytes, const char *file,
-                       struct err *err)
+static int compare_tensors(const void *left, const void *right)
 {
-    if (!json_is_object(entry))
-        return err_set(err, ERR_FORMAT, "%s: tensor '%s': its entry is not an object", file,
-                       t->name);
-    struct json dtype = json_member(entry, "dtype");
-    t->dtype_name = json_is_string(dtype) ? json_to_string(dtype, NULL) : "(none)";
-    unsigned item_bytes = 0;
-    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
-        if (strcmp(dtypes[i].name, t->dtype_name) == 0) {
-            t->dtype = dtypes[i].dtype;
-            item_bytes = dtypes[i].size_bytes;
-        }
-    if (item_bytes == 0)
-        return err_set(err, ERR_FORMAT, "%s: tensor '%s': unknown dtype '%s'", file, t->name,
-                       t->dtype_name);
-    if (read_extent(t, entry, data_bytes, file, err) != 0) return -1;
-    return read_dims(t, entry, item_bytes, file, err);
+    const struct tensor *const *a = left, *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
 }
 
-static int compare_begin(const void *left, const void *right)
+// Puts the tensors of all parts in order.
+static int sort_tensors(struct checkpoint *c, struct err *err)
 {
-    const struct tensor *a = left, *b = right;
-    if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
-    return (a->end > b->end) - (a->end < b->end); // empty tensors first
-}
-
-// The tensors must tile the data: nothing shared, nothing unnamed.
-static int check_tiling(struct tensor *tensors, size_t n_tensors, uint64_t data_bytes,
-                        const char *file, struct err *err)
-{
-    qsort(tensors, n_tensors, sizeof *tensors, compare_begin);
-    uint64_t at = 0;
-    for (size_t i = 0; i < n_tensors; i++) {
-        if (tensors[i].begin != at)
-            return err_set(err, ERR_FORMAT, "%s: tensor '%s' begins at byte %llu, %s byte %llu",
-                           file, tensors[i].name, (unsigned long long)tensors[i].begin,
-                           tensors[i].begin < at ? "inside another that ends at"
-                                                 : "after a hole from",
-                           (unsigned long long)at);
-        at = tensors[i].end;
-    }
-    if (at != data_bytes)
-        return err_set(err, ERR_FORMAT, "%s: %llu bytes at the end belong to no tensor", file,
-                       (unsigned long long)(data_bytes - at));
-    return 0;
-}
-
-// Checks a whole header; *out (malloc'ed) borrows names from `root`.
-static int read_header(struct json root, uint64_t data_bytes, const char *file, struct tensor **out,
-                       size_t *n_out, struct err *err)
-{
-    if (!json_is_object(root))
-        return err_set(err, ERR_FORMAT, "%s: the header is not a JSON object", file);
-    struct tensor *tensors = calloc(json_count(root) + 1, sizeof *tensors);
-    CHECK(tensors != NULL);
+    for (size_t i = 0; i < c->n_parts; i++)
+        c->n_tensors += c->parts[i].file.n_tensors;
+    c->tensors = calloc(c->n_tensors + 1, sizeof *c->tensors);
+    c->is_claimed = calloc(c->n_tensors + 1, sizeof *c->is_claimed);
+    CHECK(c->tensors != NULL && c->is_claimed != NULL);
     size_t n = 0;
-    for (void *it = json_first(root); it != NULL; it = json_next(root, it)) {
-        if (strcmp(json_key(it), "__metadata__") == 0) continue;
-        tensors[n].name = json_key(it);
-        if (read_tensor(&tensors[n++], json_value(root, it), data_bytes, file, err) != 0)
-            goto free_tensors;
-    }
-    if (check_tiling(tensors, n, data_bytes, file, err) != 0) goto free_tensors;
-    *out = tensors;
-    *n_out = n;
-    return 0;
-
-free_tensors:
-    free(tensors);
-    return -1;
-}
-
-// --- values -----------------------------------------------------------------------
-static float f16_to_f32(uint16_t half)
-{
-    float sign = half & 0x8000u ? -1.0f : 1.0f;
-    int exponent = (half >> 10) & 31;
-    float mantissa = (float)(half & 1023u);
-    if (exponent == 0) return sign * ldexpf(mantissa, -24);
-    if (exponent == 31) return mantissa == 0.0f ? sign * INFINITY : NAN;
-    return sign * ldexpf(mantissa + 1024.0f, exponent - 25);
-}
-
-static float value_at(const unsigned char *data, enum dtype dtype, size_t i)
-{
-    uint16_t half;
-    float value;
-    if (dtype == DTYPE_F32) {
-        memcpy(&value, data + 4 * i, sizeof value); // the file may not be aligned
-        return value;
-    }
-    memcpy(&half, data + 2 * i, sizeof half);
-    return dtype == DTYPE_BF16 ? bf16_to_f32(half) : f16_to_f32(half);
-}
-
-static int convert(struct loading *loading, const struct param *param, const struct tensor *t,
-                   const unsigned char *data, const char *file, struct err *err)
-{
-    size_t count = (size_t)param->rows * param->cols;
-    for (size_t i = 0; i < count; i++) {
-        float value = value_at(data, t->dtype, i);
-        uint16_t half = bf16_from_f32(value);
-        if (!isfinite(bf16_to_f32(half)))
-            return err_set(err, ERR_FORMAT, "%s: tensor '%s': element %zu is %g%s", file, t->name,
-                           i, (double)value, isfinite(value) ? ", over bf16's range" : "");
-        if (loading->bf16 != NULL)
-            loading->bf16[param->offset + i] = half;
-        else
-            loading->f32[param->offset + i] = value;
-    }
+    for (size_t i = 0; i < c->n_parts; i++)
+        for (size_t j = 0; j < c->parts[i].file.n_tensors; j++)
+            c->tensors[n++] = &c->parts[i].file.tensors[j];
+    qsort(c->tensors, n, sizeof *c->tensors, compare_tensors);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(c->tensors[i - 1]->name, c->tensors[i]->name) == 0)
+            return err_set(err, ERR_FORMAT, "%s: tensor '%s' is in %s too", c->tensors[i]->file,
+                           c->tensors[i]->name, c->tensors[i - 1]->file);
     return 0;
 }
 
+static const struct tensor **find(const struct checkpoint *c, const char *name)
+{
+    const struct tensor wanted = {.name = name}, *key = &wanted;
+    return bsearch(&key, c->tensors, c->n_tensors, sizeof *c->tensors, compare_tensors);
+}
+
+static const struct tensor *claim(struct checkpoint *c, const char *name)
+{
+    const struct tensor **found = find(c, name);
+    if (found == NULL) return NULL;
+    c->is_claimed[found - c->tensors] = true;
+    return *found;
+}
+
+// --- from tensors to the flat block ---------------------------------------------------
 static bool has_shape_of(const struct tensor *t, const struct param *param)
 {
     if (t->n_dims == 1) return param->rows == 1 && t->dims[0] == param->cols;
     return t->n_dims == 2 && param->rows > 1 && t->dims[0] == param->rows &&
            t->dims[1] == param->cols;
+}
+
+static int check_dtype(const struct tensor *t, bool is_scale, struct err *err)
+{
+    if (t->dtype != DTYPE_OTHER && !(is_scale && t->dtype == DTYPE_F8_E4M3)) return 0;
+    return err_set(err, ERR_FORMAT, "%s: tensor '%s': dtype %s is not read (F32, F16, BF16%s are)",
+                   t->file, t->name, t->dtype_name, is_scale ? "" : ", F8_E4M3");
+}
+
+/*
+ * The scales of a tensor in 8 bits, one for each block.  Where the config
+ * speaks of them a tensor without is half a tensor; where it does not, the
+ * numbers stand for themselves.
+ */
+static int find_scales(struct checkpoint *c, const struct params *params, const struct tensor *t,
+                       const struct param *param, const struct tensor **out, struct err *err)
+{
+    char name[PARAM_NAME_MAX + 16];
+    *out = NULL;
+    if (t->dtype != DTYPE_F8_E4M3) return 0;
+    snprintf(name, sizeof name, "%s_scale_inv", param->name);
+    const struct tensor *scales = claim(c, name);
+    if (scales == NULL && params->shape.fp8_blocks)
+        return err_set(err, ERR_MISMATCH, "%s: tensor '%s' is F8_E4M3 and has no '%s'", t->file,
+                       t->name, name);
+    if (scales == NULL) return 0;
+    uint64_t rows = (param->rows + TENSOR_SCALE_BLOCK - 1) / TENSOR_SCALE_BLOCK;
+    uint64_t cols = (param->cols + TENSOR_SCALE_BLOCK - 1) / TENSOR_SCALE_BLOCK;
+    if (check_dtype(scales, true, err) != 0) return -1;
+    if (scales->n_dims != 2 || scales->dims[0] != rows || scales->dims[1] != cols)
+        return err_set(err, ERR_MISMATCH,
+                       "%s: tensor '%s': want a scale for each block of %u x %u: [%llu, %llu]",
+                       scales->file, name, TENSOR_SCALE_BLOCK, TENSOR_SCALE_BLOCK,
+                       (unsigned long long)rows, (unsigned long long)cols);
+    *out = scales;
+    return 0;
+}
+
+// What is filled: one of the two.
+struct output {
+    uint16_t *bf16;
+    float *f32;
+};
+
+static int load_param(struct checkpoint *c, const struct params *params, const struct param *param,
+                      const struct output *out, const char *where, struct err *err)
+{
+    const struct tensor *t = claim(c, param->name), *scales;
+    if (t == NULL)
+        return err_set(err, ERR_MISMATCH, "%s: tensor '%s' is missing", where, param->name);
+    if (check_dtype(t, false, err) != 0) return -1;
+    if (!has_shape_of(t, param))
+        return err_set(err, ERR_MISMATCH,
+                       "%s: tensor '%s': found %zu sizes [%llu, %llu], the config wants [%u, %u]",
+                       t->file, t->name, t->n_dims, (unsigned long long)t->dims[0],
+                       (unsigned long long)t->dims[1], param->rows, param->cols);
+    if (find_scales(c, params, t, param, &scales, err) != 0) return -1;
+    return tensor_read(t, scales, param->rows, param->cols,
+                       out->bf16 != NULL ? out->bf16 + param->offset : NULL,
+                       out->f32 != NULL ? out->f32 + param->offset : NULL, err);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -233,107 +157,45 @@ static bool ends_with(const char *text, const char *end)
 
 // A tensor with no place in the model.  Two kinds that real files carry are
 // harmless: stored RoPE tables, and a head that repeats the tied embedding.
-static int check_surplus(const struct loading *loading, const struct tensor *t,
-                         const struct tensor *tensors, size_t n_tensors, const unsigned char *data,
-                         const char *file, struct err *err)
+static int check_surplus(struct checkpoint *c, const struct params *params, const struct tensor *t,
+                         struct err *err)
 {
     if (ends_with(t->name, ".rotary_emb.inv_freq")) return 0;
-    if (loading->params->shape.tied_embeddings && strcmp(t->name, "lm_head.weight") == 0)
-        for (size_t i = 0; i < n_tensors; i++) {
-            const struct tensor *e = &tensors[i];
-            if (strcmp(e->name, loading->params->table[0].name) == 0 && e->dtype == t->dtype &&
-                e->end - e->begin == t->end - t->begin &&
-                memcmp(data + e->begin, data + t->begin, t->end - t->begin) == 0)
-                return 0;
-        }
-    return err_set(err, ERR_MISMATCH, "%s: tensor '%s' has no place in this model", file, t->name);
-}
-
-static int load_tensor(struct loading *loading, const struct tensor *t,
-                       const struct tensor *tensors, size_t n_tensors, const unsigned char *data,
-                       const char *file, struct err *err)
-{
-    const struct param *param = params_find_name(loading->params, t->name);
-    if (param == NULL) return check_surplus(loading, t, tensors, n_tensors, data, file, err);
-    if (t->dtype == DTYPE_OTHER)
-        return err_set(err, ERR_FORMAT,
-                       "%s: tensor '%s': dtype %s is not read (F32, F16, BF16 are)", file, t->name,
-                       t->dtype_name);
-    if (!has_shape_of(t, param))
-        return err_set(err, ERR_MISMATCH,
-                       "%s: tensor '%s': found %zu sizes [%llu, %llu], the config wants [%u, %u]",
-                       file, t->name, t->n_dims, (unsigned long long)t->dims[0],
-                       (unsigned long long)t->dims[1], param->rows, param->cols);
-    bool *is_read = &loading->is_read[param - loading->params->table];
-    if (*is_read)
-        return err_set(err, ERR_FORMAT, "%s: tensor '%s' was in an earlier file too", file,
-                       t->name);
-    *is_read = true;
-    return convert(loading, param, t, data + t->begin, file, err);
-}
-
-// Where an index says which file holds what, a file must hold just that.
-static int check_index_agrees(const struct loading *loading, const struct tensor *t,
-                              const char *file, const char *file_name, struct err *err)
-{
-    if (!json_is_present(loading->weight_map)) return 0;
-    struct json said = json_member(loading->weight_map, t->name);
-    if (json_is_string(said) && strcmp(json_to_string(said, NULL), file_name) == 0) return 0;
-    return err_set(err, ERR_FORMAT, "%s: tensor '%s' is not where the index says", file, t->name);
-}
-
-static int load_bytes(struct loading *loading, const unsigned char *bytes, size_t size_bytes,
-                      const char *file, const char *file_name, struct err *err)
-{
-    uint64_t header_bytes;
-    if (size_bytes < sizeof header_bytes)
-        return err_set(err, ERR_FORMAT, "%s: %zu bytes: too short for safetensors", file,
-                       size_bytes);
-    memcpy(&header_bytes, bytes, sizeof header_bytes);
-    if (header_bytes > HEADER_BYTES_MAX || header_bytes > size_bytes - sizeof header_bytes)
-        return err_set(err, ERR_FORMAT, "%s: declares a header of %llu bytes in a file of %zu",
-                       file, (unsigned long long)header_bytes, size_bytes);
-
-    const unsigned char *data = bytes + sizeof header_bytes + header_bytes;
-    uint64_t data_bytes = size_bytes - sizeof header_bytes - header_bytes;
-    struct json_document *document =
-        json_parse((const char *)bytes + sizeof header_bytes, (size_t)header_bytes, file, err);
-    if (document == NULL) return err_prefix(err, "safetensors header");
-    struct tensor *tensors = NULL;
-    size_t n_tensors = 0;
-    int status = read_header(json_root(document), data_bytes, file, &tensors, &n_tensors, err);
-    if (status == 0) {
-        for (size_t i = 0; status == 0 && i < n_tensors; i++) {
-            status = check_index_agrees(loading, &tensors[i], file, file_name, err);
-            if (status == 0)
-                status = load_tensor(loading, &tensors[i], tensors, n_tensors, data, file, err);
-        }
-        free(tensors);
+    if (params->shape.tied_embeddings && strcmp(t->name, "lm_head.weight") == 0) {
+        const struct tensor *e = claim(c, params->table[0].name);
+        if (e != NULL && e->dtype == t->dtype && e->end - e->begin == t->end - t->begin &&
+            memcmp(e->data, t->data, t->end - t->begin) == 0)
+            return 0;
     }
-    json_destroy(document);
-    return status;
+    return err_set(err, ERR_MISMATCH, "%s: tensor '%s' has no place in this model", t->file,
+                   t->name);
 }
 
-static int check_complete(const struct loading *loading, const char *where, struct err *err)
+// Names before values: what is wrong with a file is said before it is read.
+static int load(struct checkpoint *c, const struct params *params, const struct output *out,
+                const char *where, struct err *err)
 {
-    for (size_t i = 0; i < loading->params->count; i++)
-        if (!loading->is_read[i])
-            return err_set(err, ERR_MISMATCH, "%s: tensor '%s' is missing", where,
-                           loading->params->table[i].name);
+    for (size_t i = 0; i < params->count; i++)
+        if (load_param(c, params, &params->table[i], out, where, err) != 0) return -1;
+    for (size_t i = 0; i < c->n_tensors; i++)
+        if (!c->is_claimed[i] && check_surplus(c, params, c->tensors[i], err) != 0) return -1;
     return 0;
 }
 
 // --- a folder ----------------------------------------------------------------------
-static int load_file(struct loading *loading, const char *folder, const char *file_name,
+static int open_part(struct checkpoint *c, const char *folder, const char *file_name,
                      struct err *err)
 {
+    struct part *part = &c->parts[c->n_parts];
     char path[PATH_BYTES];
-    struct file_map map;
-    if (file_join(path, sizeof path, folder, file_name, err) != 0 || file_map(&map, path, err) != 0)
+    *part = (struct part){.file_name = file_name};
+    if (file_join(path, sizeof path, folder, file_name, err) != 0 ||
+        file_map(&part->map, path, err) != 0)
         return -1;
-    int status = load_bytes(loading, map.bytes, map.size_bytes, path, file_name, err);
-    file_unmap(&map);
-    return status;
+    c->n_parts++;
+    part->path = strdup(path);
+    CHECK(part->path != NULL);
+    return tensor_file_open(&part->file, part->map.bytes, part->map.size_bytes, part->path, err);
 }
 
 static int compare_names(const void *left, const void *right)
@@ -341,31 +203,49 @@ static int compare_names(const void *left, const void *right)
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static int load_listed_files(struct loading *loading, const char *folder, const char *index_path,
+static int open_listed_files(struct checkpoint *c, const char *folder, const char *index_path,
                              const char **files, size_t n_files, struct err *err)
 {
     qsort(files, n_files, sizeof *files, compare_names);
-    size_t n_loaded = 0;
     for (size_t i = 0; i < n_files; i++) {
         if (i > 0 && strcmp(files[i], files[i - 1]) == 0) continue;
         if (files[i][0] == '.' || strchr(files[i], '/') != NULL ||
             !ends_with(files[i], ".safetensors"))
             return err_set(err, ERR_FORMAT, "%s: '%.80s' is not a plain .safetensors name",
                            index_path, files[i]);
-        if (++n_loaded > FILES_MAX)
+        if (c->n_parts == FILES_MAX)
             return err_set(err, ERR_LIMIT, "%s: lists more than %u files", index_path, FILES_MAX);
-        if (load_file(loading, folder, files[i], err) != 0) return -1;
+        if (open_part(c, folder, files[i], err) != 0) return -1;
     }
     return 0;
 }
 
-static int load_index(struct loading *loading, const char *folder, const char *index_path,
-                      struct err *err)
+// A file must hold just what the index says it does.
+static int check_index_agrees(const struct checkpoint *c, struct json weight_map,
+                              const char *index_path, struct err *err)
 {
-    struct json_document *document = json_read_file(index_path, INDEX_BYTES_MAX, err);
-    if (document == NULL) return -1;
+    for (size_t i = 0; i < c->n_parts; i++) {
+        const struct part *part = &c->parts[i];
+        for (size_t j = 0; j < part->file.n_tensors; j++) {
+            const char *name = part->file.tensors[j].name;
+            struct json said = json_member(weight_map, name);
+            if (!json_is_string(said) || strcmp(json_to_string(said, NULL), part->file_name) != 0)
+                return err_set(err, ERR_FORMAT, "%s: tensor '%s' is not where the index says",
+                               part->path, name);
+        }
+    }
+    for (void *it = json_first(weight_map); it != NULL; it = json_next(weight_map, it))
+        if (find(c, json_key(it)) == NULL)
+            return err_set(err, ERR_FORMAT, "%s: tensor '%s' is not in the file it names",
+                           index_path, json_key(it));
+    return 0;
+}
+
+static int open_index(struct checkpoint *c, struct json_document *index, const char *folder,
+                      const char *index_path, struct err *err)
+{
     int status = -1;
-    struct json map = json_member(json_root(document), "weight_map");
+    struct json map = json_member(json_root(index), "weight_map");
     const char **files = calloc(json_count(map) + 1, sizeof *files);
     CHECK(files != NULL);
     if (!json_is_object(map)) {
@@ -382,127 +262,63 @@ static int load_index(struct loading *loading, const char *folder, const char *i
         }
         files[n_files++] = json_to_string(file, NULL);
     }
-    loading->weight_map = map;
-    status = load_listed_files(loading, folder, index_path, files, n_files, err);
-    loading->weight_map = (struct json){0};
+    status = open_listed_files(c, folder, index_path, files, n_files, err);
+    if (status == 0) status = sort_tensors(c, err);
+    if (status == 0) status = check_index_agrees(c, map, index_path, err);
 
 free_files:
     free(files);
-    json_destroy(document);
     return status;
 }
 
-static int load_folder(struct loading *loading, const char *folder, struct err *err)
+// As transformers looks for it: the one file first, then the index.
+static int load_folder(const char *folder, const struct params *params, const struct output *out,
+                       struct err *err)
 {
-    char index_path[PATH_BYTES];
-    loading->is_read = calloc(loading->params->count, sizeof *loading->is_read);
-    CHECK(loading->is_read != NULL);
-    int status =
-        file_join(index_path, sizeof index_path, folder, "model.safetensors.index.json", err);
-    if (status == 0 && file_exists(index_path))
-        status = load_index(loading, folder, index_path, err);
-    else if (status == 0)
-        status = load_file(loading, folder, "model.safetensors", err);
-    if (status == 0) status = check_complete(loading, folder, err);
-    free(loading->is_read);
+    char single[PATH_BYTES], index_path[PATH_BYTES], pickled[PATH_BYTES];
+    if (file_join(single, sizeof single, folder, "model.safetensors", err) != 0 ||
+        file_join(pickled, sizeof pickled, folder, "pytorch_model.bin", err) != 0 ||
+        file_join(index_path, sizeof index_path, folder, "model.safetensors.index.json", err) != 0)
+        return -1;
+    struct checkpoint c = {.parts = calloc(FILES_MAX, sizeof *c.parts)};
+    struct json_document *index = NULL;
+    CHECK(c.parts != NULL);
+    int status = -1;
+    if (!file_exists(single) && file_exists(index_path)) {
+        index = json_read_file(index_path, INDEX_BYTES_MAX, err);
+        if (index != NULL) status = open_index(&c, index, folder, index_path, err);
+    } else if (!file_exists(single) && file_exists(pickled)) {
+        err_set(err, ERR_FORMAT, "%s: is not read; save the model as safetensors", pickled);
+    } else {
+        status = open_part(&c, folder, "model.safetensors", err);
+        if (status == 0) status = sort_tensors(&c, err);
+    }
+    if (status == 0) status = load(&c, params, out, folder, err);
+    close_checkpoint(&c);
+    json_destroy(index);
     return status;
 }
 
 int safetensors_read_model(const char *folder, const struct params *params, uint16_t *flat,
                            struct err *err)
 {
-    struct loading loading = {.params = params, .bf16 = flat};
-    return load_folder(&loading, folder, err);
+    return load_folder(folder, params, &(struct output){.bf16 = flat}, err);
 }
 
 int safetensors_read_model_f32(const char *folder, const struct params *params, float *flat,
                                struct err *err)
 {
-    struct loading loading = {.params = params, .f32 = flat};
-    return load_folder(&loading, folder, err);
+    return load_folder(folder, params, &(struct output){.f32 = flat}, err);
 }
 
 int safetensors_read_bytes(const void *bytes, size_t size_bytes, const char *name,
                            const struct params *params, uint16_t *flat, struct err *err)
 {
-    struct loading loading = {.params = params, .bf16 = flat};
-    loading.is_read = calloc(params->count, sizeof *loading.is_read);
-    CHECK(loading.is_read != NULL);
-    int status = load_bytes(&loading, bytes, size_bytes, name, name, err);
-    if (status == 0) status = check_complete(&loading, name, err);
-    free(loading.is_read);
+    struct checkpoint c = {.parts = calloc(1, sizeof *c.parts), .n_parts = 1};
+    CHECK(c.parts != NULL);
+    int status = tensor_file_open(&c.parts->file, bytes, size_bytes, name, err);
+    if (status == 0) status = sort_tensors(&c, err);
+    if (status == 0) status = load(&c, params, &(struct output){.bf16 = flat}, name, err);
+    close_checkpoint(&c);
     return status;
-}
-
-// --- writing ------------------------------------------------------------------------
-// Length, JSON and padding: the data begins on a multiple of 8.
-static char *make_header(const struct params *params, size_t *size_bytes)
-{
-    struct json_writer w;
-    json_writer_init(&w);
-    json_open(&w, NULL, '{');
-    json_open(&w, "__metadata__", '{');
-    json_put_string(&w, "format", "pt");
-    json_close(&w, '}');
-    for (size_t i = 0; i < params->count; i++) {
-        const struct param *param = &params->table[i];
-        json_open(&w, param->name, '{');
-        json_put_string(&w, "dtype", "BF16");
-        json_open(&w, "shape", '[');
-        if (param->rows > 1) json_put_u64(&w, NULL, param->rows);
-        json_put_u64(&w, NULL, param->cols);
-        json_close(&w, ']');
-        json_open(&w, "data_offsets", '[');
-        json_put_u64(&w, NULL, 2 * param->offset);
-        json_put_u64(&w, NULL, 2 * (param->offset + (size_t)param->rows * param->cols));
-        json_close(&w, ']');
-        json_close(&w, '}');
-    }
-    json_close(&w, '}');
-
-    uint64_t header_bytes = (w.size_bytes + 7) / 8 * 8;
-    char *header = malloc(sizeof header_bytes + header_bytes);
-    CHECK(header != NULL);
-    memcpy(header, &header_bytes, sizeof header_bytes);
-    memset(header + sizeof header_bytes, ' ', header_bytes);
-    memcpy(header + sizeof header_bytes, w.bytes, w.size_bytes);
-    free(w.bytes);
-    *size_bytes = sizeof header_bytes + header_bytes;
-    return header;
-}
-
-static int write_parts(int fd, const char *path, const struct params *params, const uint16_t *flat,
-                       struct err *err)
-{
-    size_t header_bytes;
-    char *header = make_header(params, &header_bytes);
-    int status = file_write_all(fd, header, header_bytes, path, err);
-    free(header);
-    // The file's data and the flat block have the same order.
-    if (status == 0)
-        status = file_write_all(fd, flat, params->n_elements * sizeof *flat, path, err);
-    if (status == 0 && fsync(fd) != 0)
-        status = err_set(err, ERR_IO, "fsync %s: %s", path, strerror(errno));
-    return status;
-}
-
-int safetensors_write_model(const char *folder, const struct params *params, const uint16_t *flat,
-                            struct err *err)
-{
-    char path[PATH_BYTES], temporary[PATH_BYTES + 32];
-    if (file_join(path, sizeof path, folder, "model.safetensors", err) != 0) return -1;
-    snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid());
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return err_set(err, ERR_IO, "create %s: %s", temporary, strerror(errno));
-
-    int status = write_parts(fd, temporary, params, flat, err);
-    if (close(fd) != 0 && status == 0)
-        status = err_set(err, ERR_IO, "close %s: %s", temporary, strerror(errno));
-    if (status == 0 && rename(temporary, path) != 0)
-        status = err_set(err, ERR_IO, "rename %s to %s: %s", temporary, path, strerror(errno));
-    if (status != 0) {
-        unlink(temporary);
-        return status;
-    }
-    return file_sync_folder(folder, err);
 }

@@ -16,13 +16,25 @@ static _Noreturn void stop(const struct err *err)
     abort();
 }
 
-void golden_open(struct golden *g, const char *name)
+void golden_open_weights(struct golden *g, const char *name)
 {
     struct err err;
     struct shape shape;
+    *g = (struct golden){0};
+    snprintf(g->folder, sizeof g->folder, "tests/golden/%s", name);
+    if (shape_read(&shape, g->folder, &err) != 0 || params_init(&g->params, &shape, &err) != 0)
+        stop(&err);
+    g->flat = malloc(g->params.n_elements * sizeof *g->flat);
+    CHECK(g->flat != NULL);
+    if (safetensors_read_model(g->folder, &g->params, g->flat, &err) != 0) stop(&err);
+}
+
+void golden_open(struct golden *g, const char *name)
+{
+    struct err err;
     char path[512], *bytes;
     size_t size_bytes;
-    snprintf(g->folder, sizeof g->folder, "tests/golden/%s", name);
+    golden_open_weights(g, name);
     snprintf(path, sizeof path, "%s/golden.json", g->folder);
     g->document = json_read_file(path, (size_t)1 << 24, &err);
     if (g->document == NULL) stop(&err);
@@ -34,12 +46,6 @@ void golden_open(struct golden *g, const char *name)
     CHECK(g->values != NULL);
     memcpy(g->values, bytes, size_bytes);
     free(bytes);
-
-    if (shape_read(&shape, g->folder, &err) != 0 || params_init(&g->params, &shape, &err) != 0)
-        stop(&err);
-    g->flat = malloc(g->params.n_elements * sizeof *g->flat);
-    CHECK(g->flat != NULL);
-    if (safetensors_read_model(g->folder, &g->params, g->flat, &err) != 0) stop(&err);
 }
 
 void golden_close(struct golden *g)

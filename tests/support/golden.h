@@ -19,6 +19,7 @@ struct golden {
     uint16_t *flat; // model.safetensors
 };
 void golden_open(struct golden *g, const char *name);
+void golden_open_weights(struct golden *g, const char *name); // no more than the model
 void golden_close(struct golden *g);
 
 // An array by name; its length must be `count`.

@@ -13,6 +13,7 @@
 #include "common/base/file.h"
 #include "common/math/bf16.h"
 #include "common/model/safetensors.h"
+#include "common/model/tensor_file.h"
 #include "tests/support/golden.h"
 
 // A model of one layer, so small that a test can write its file by hand.
@@ -180,7 +181,7 @@ static void lying_headers_are_refused_by_name(void **state)
         {"[4.5]", "BF16", 0, 0, "shape[0]"},
         {"[1,1,1,1,1,1,1,1,4]", "BF16", 0, 0, "shape"},
         {"4", "BF16", 0, 0, "shape"},
-        {"[8]", "F8_E4M3", 0, 0, "F8_E4M3"},
+        {"[8]", "F8_E5M2", 0, 0, "F8_E5M2"},
         {"[4]", "Q4_0", 0, 0, "Q4_0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -283,6 +284,156 @@ static void numbers_that_are_not_finite_are_refused(void **state)
     assert_refused(&image, "element 0");
 }
 
+// Every byte of the format, by its definition: a sign, 4 bits of exponent, 3 of mantissa.
+static float e4m3_value(unsigned byte)
+{
+    unsigned exponent = byte >> 3 & 15u, mantissa = byte & 7u;
+    float size = exponent == 0 ? ldexpf((float)mantissa, -9)
+                               : ldexpf((float)(mantissa + 8), (int)exponent - 10);
+    return byte & 0x80u ? -size : size;
+}
+
+static void each_number_of_8_bits_is_what_its_bits_say(void **state)
+{
+    (void)state;
+    static struct image image;
+    char header[4096];
+    uint16_t flat[512];
+    struct err err;
+    header_with(header, sizeof header, "F8_E4M3", 1, NULL, NULL, "");
+    size_t n = tiny_elements();
+    for (unsigned first = 0; first < 256; first++) {
+        image_make(&image, header, n, 0);
+        unsigned char *data = image.bytes + image.size_bytes - n;
+        for (size_t i = 0; i < n; i++) // all but the two that are NaN
+            data[i] = (first + i) % 128 == 127 ? 0 : (unsigned char)(first + i);
+        if (read_image(&image, flat, &err) != 0) fail_msg("%s", err.text);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(flat[i], bf16_from_f32(e4m3_value(data[i])));
+        data[3] = (unsigned char)(first | 127u);
+        assert_refused(&image, "element 3");
+    }
+}
+
+// The tiny model in 8 bits, with scales of `shape` for one of its matrices.
+static void image_with_scales(struct image *image, const char *shape, size_t n_scales,
+                              const char *dtype, unsigned item_bytes, float scale)
+{
+    char header[4096], extra[512];
+    size_t n = tiny_elements();
+    snprintf(extra, sizeof extra,
+             ",\"model.layers.0.mlp.up_proj.weight_scale_inv\":{\"dtype\":\"%s\",\"shape\":%s,"
+             "\"data_offsets\":[%zu,%zu]}",
+             dtype, shape, n, n + n_scales * item_bytes);
+    header_with(header, sizeof header, "F8_E4M3", 1, NULL, NULL, extra);
+    image_make(image, header, n + n_scales * item_bytes, 0x3c); // 1.5
+    uint16_t half = bf16_from_f32(scale);
+    unsigned char *data = image->bytes + image->size_bytes - n_scales * item_bytes;
+    for (size_t i = 0; i < n_scales; i++)
+        memcpy(data + i * item_bytes, item_bytes == 2 ? (void *)&half : (void *)&scale, item_bytes);
+}
+
+static void scales_of_blocks_multiply_their_matrix_alone(void **state)
+{
+    (void)state;
+    static struct image image;
+    struct params p = tiny_params();
+    uint16_t flat[512];
+    struct err err;
+    for (unsigned item_bytes = 2; item_bytes <= 4; item_bytes += 2) {
+        image_with_scales(&image, "[1,1]", 1, item_bytes == 2 ? "BF16" : "F32", item_bytes, 0.25f);
+        if (read_image(&image, flat, &err) != 0) fail_msg("%s", err.text);
+        for (size_t i = 0; i < p.count; i++) {
+            float want = p.table[i].role == PARAM_UP ? 0.375f : 1.5f;
+            assert_int_equal(flat[p.table[i].offset], bf16_from_f32(want));
+        }
+    }
+    image_with_scales(&image, "[1,2]", 2, "F32", 4, 0.25f);
+    assert_refused(&image, "up_proj.weight_scale_inv");
+    image_with_scales(&image, "[1]", 1, "F32", 4, 0.25f);
+    assert_refused(&image, "up_proj.weight_scale_inv");
+    image_with_scales(&image, "[1,1]", 1, "I32", 4, 0.25f);
+    assert_refused(&image, "dtype I32");
+    image_with_scales(&image, "[1,1]", 1, "F32", 4, INFINITY);
+    assert_refused(&image, "up_proj.weight");
+    params_fini(&p);
+}
+
+static void a_quantised_model_is_what_torch_makes_of_it(void **state)
+{
+    (void)state;
+    struct golden quantised, plain;
+    golden_open_weights(&quantised, "fp8");
+    golden_open_weights(&plain, "fp8/plain");
+    assert_true(quantised.params.shape.fp8_blocks);
+    assert_memory_equal(quantised.flat, plain.flat, plain.params.n_elements * sizeof *plain.flat);
+
+    // The same file under a config without a word of scales, and the other way round.
+    struct err err;
+    quantised.params.shape.fp8_blocks = false;
+    assert_int_equal(
+        safetensors_read_model(quantised.folder, &quantised.params, quantised.flat, &err), 0);
+    static struct image image;
+    char header[4096];
+    struct params p = tiny_params();
+    uint16_t flat[512];
+    header_with(header, sizeof header, "F8_E4M3", 1, NULL, NULL, "");
+    image_make(&image, header, tiny_elements(), 0x3c);
+    p.shape.fp8_blocks = true;
+    assert_int_equal(
+        safetensors_read_bytes(image.bytes, image.size_bytes, "m.safetensors", &p, flat, &err), -1);
+    assert_non_null(strstr(err.text, "weight_scale_inv"));
+    params_fini(&p);
+    golden_close(&quantised);
+    golden_close(&plain);
+}
+
+// A matrix of several blocks both ways.
+static void blocks_are_found_by_row_and_column(void **state)
+{
+    (void)state;
+    enum { ROWS = 260, COLS = 300, SCALE_COLS = 3 };
+    static unsigned char bytes[ROWS * COLS];
+    static uint16_t out[ROWS * COLS];
+    float scales[3 * SCALE_COLS];
+    struct err err;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i % 120);
+    for (size_t i = 0; i < 9; i++)
+        scales[i] = 0.5f + (float)i;
+    const struct tensor t = {
+        .name = "t", .file = "f", .dtype = DTYPE_F8_E4M3, .data = bytes, .end = sizeof bytes};
+    const struct tensor s = {
+        .name = "s", .file = "f", .dtype = DTYPE_F32, .data = (const unsigned char *)scales};
+    assert_int_equal(tensor_read(&t, &s, ROWS, COLS, out, NULL, &err), 0);
+    for (size_t row = 0; row < ROWS; row++)
+        for (size_t col = 0; col < COLS; col++) {
+            float scale = scales[row / 128 * SCALE_COLS + col / 128];
+            size_t i = row * COLS + col;
+            assert_int_equal(out[i], bf16_from_f32(e4m3_value(bytes[i]) * scale));
+        }
+}
+
+static void each_number_of_16_bits_is_what_its_bits_say(void **state)
+{
+    (void)state;
+    static uint16_t in[1 << 16];
+    static float out[1 << 16];
+    struct err err;
+    for (uint32_t i = 0; i < 1u << 16; i++)
+        in[i] = (i >> 10 & 31u) == 31 ? 0 : (uint16_t)i;
+    const struct tensor t = {
+        .name = "t", .file = "f", .dtype = DTYPE_F16, .data = (const unsigned char *)in};
+    assert_int_equal(tensor_read(&t, NULL, 1 << 8, 1 << 8, NULL, out, &err), 0);
+    for (uint32_t i = 0; i < 1u << 16; i++) {
+        int exponent = in[i] >> 10 & 31;
+        float mantissa = (float)(in[i] & 1023u);
+        float want =
+            exponent == 0 ? ldexpf(mantissa, -24) : ldexpf(mantissa + 1024.0f, exponent - 25);
+        assert_true(out[i] == (in[i] & 0x8000u ? -want : want));
+    }
+}
+
 // --- folders ---------------------------------------------------------------------------------
 struct folder {
     char path[64];
@@ -373,6 +524,56 @@ static void a_model_in_several_files_is_read_through_its_index(void **state)
     params_fini(&p);
 }
 
+static void a_model_over_the_limit_is_cut_into_several_files(void **state)
+{
+    const struct folder *folder = *state;
+    struct params p = tiny_params();
+    struct err err;
+    char path[256];
+    uint16_t *flat = random_flat(&p, 5, 1.0f), found[512];
+    // By 64 bytes: 40 + 8, 32 + 16 + 16, 32 + 8 + 24, 24 + 24 + 8.
+    if (safetensors_write_sharded(folder->path, &p, flat, 64, &err) != 0) fail_msg("%s", err.text);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder->path);
+    assert_false(file_exists(path));
+    snprintf(path, sizeof path, "%s/model-00004-of-00004.safetensors", folder->path);
+    assert_true(file_exists(path));
+    if (safetensors_read_model(folder->path, &p, found, &err) != 0) fail_msg("%s", err.text);
+    assert_memory_equal(found, flat, p.n_elements * sizeof *flat);
+
+    snprintf(path, sizeof path, "%s/model.safetensors.index.json", folder->path);
+    struct json_document *index = json_read_file(path, 1 << 16, &err);
+    assert_non_null(index);
+    struct json size = json_member(json_member(json_root(index), "metadata"), "total_size");
+    assert_int_equal(json_to_i64(size), p.n_elements * sizeof *flat);
+    assert_int_equal(json_count(json_member(json_root(index), "weight_map")), p.count);
+    json_destroy(index);
+
+    snprintf(path, sizeof path, "%s/model-00003-of-00004.safetensors", folder->path);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(safetensors_read_model(folder->path, &p, found, &err), -1);
+    assert_non_null(strstr(err.text, "model-00003-of-00004.safetensors"));
+
+    // A limit under the largest tensor: that one has a file to itself.
+    if (safetensors_write_sharded(folder->path, &p, flat, 20, &err) != 0) fail_msg("%s", err.text);
+    memset(found, 0, sizeof found);
+    if (safetensors_read_model(folder->path, &p, found, &err) != 0) fail_msg("%s", err.text);
+    assert_memory_equal(found, flat, p.n_elements * sizeof *flat);
+    free(flat);
+    params_fini(&p);
+}
+
+static void a_pickled_model_is_refused_by_name(void **state)
+{
+    const struct folder *folder = *state;
+    struct params p = tiny_params();
+    struct err err;
+    uint16_t flat[512];
+    write_text(folder->path, "pytorch_model.bin", "PK", 2);
+    assert_int_equal(safetensors_read_model(folder->path, &p, flat, &err), -1);
+    assert_non_null(strstr(err.text, "pytorch_model.bin"));
+    params_fini(&p);
+}
+
 static void a_folder_without_a_model_is_an_error_that_names_the_file(void **state)
 {
     const struct folder *folder = *state;
@@ -396,6 +597,15 @@ int main(void)
         cmocka_unit_test(missing_surplus_and_repeated_tensors_are_refused),
         cmocka_unit_test(harmless_surplus_of_real_files_is_accepted),
         cmocka_unit_test(numbers_that_are_not_finite_are_refused),
+        cmocka_unit_test(each_number_of_8_bits_is_what_its_bits_say),
+        cmocka_unit_test(each_number_of_16_bits_is_what_its_bits_say),
+        cmocka_unit_test(scales_of_blocks_multiply_their_matrix_alone),
+        cmocka_unit_test(blocks_are_found_by_row_and_column),
+        cmocka_unit_test(a_quantised_model_is_what_torch_makes_of_it),
+        cmocka_unit_test_setup_teardown(a_model_over_the_limit_is_cut_into_several_files,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_pickled_model_is_refused_by_name, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(a_written_model_reads_back_the_same_bits, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_model_in_several_files_is_read_through_its_index,
