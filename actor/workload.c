@@ -26,7 +26,8 @@ struct workload {
     uint64_t seed;
     uint32_t prompt_max, response_max, document_max; // tokens
     struct template template;
-    struct task task; // kind NULL: the spec has none
+    char *prompt_suffix; // malloc'ed; NULL: nothing follows a problem
+    struct task task;    // kind NULL: the spec has none
     struct rewards rewards;
     struct corpus corpus;
     // scores nobody has collected yet: a ring
@@ -74,6 +75,16 @@ struct spec_head {
     uint32_t prompt_max, response_max, document_max;
 };
 
+static int read_suffix(struct workload *w, struct json suffix, struct err *err)
+{
+    size_t size_bytes;
+    if (!json_is_present(suffix)) return 0;
+    const char *text = json_to_string(suffix, &size_bytes);
+    if (text == NULL) return err_set(err, ERR_USAGE, "spec.prompt_suffix: want text");
+    w->prompt_suffix = text_copy(text, size_bytes);
+    return 0;
+}
+
 static int read_spec(struct workload *w, struct json root, const struct served_file *files,
                      size_t n_files, struct err *err)
 {
@@ -83,6 +94,7 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
         {"max_response_length", SPEC_U32, offsetof(struct spec_head, response_max), 1, UINT32_MAX},
         {"max_document_length", SPEC_U32, offsetof(struct spec_head, document_max), 1, UINT32_MAX},
         {"template", SPEC_OTHER, 0, 0, 0},
+        {"prompt_suffix", SPEC_OTHER, 0, 0, 0},
         {"task", SPEC_OTHER, 0, 0, 0},
         {"rewards", SPEC_OTHER, 0, 0, 0},
         {"corpus", SPEC_OTHER, 0, 0, 0},
@@ -100,7 +112,8 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
     const char *text = "r1_zero";
     if (json_is_present(template)) text = json_to_string(template, NULL);
     if (text == NULL) return err_set(err, ERR_USAGE, "spec.template: want text");
-    if (template_init(&w->template, text, err) != 0 ||
+    if (read_suffix(w, json_member(root, "prompt_suffix"), err) != 0 ||
+        template_init(&w->template, text, err) != 0 ||
         served_files_init(&w->files, json_member(root, "files"), files, n_files, err) != 0 ||
         rewards_init(&w->rewards, json_member(root, "rewards"), err) != 0 ||
         (json_is_present(task) && task_init(&w->task, task, &w->files, w->seed, err) != 0))
@@ -135,6 +148,7 @@ void workload_destroy(struct workload *w)
     corpus_fini(&w->corpus);
     task_fini(&w->task);
     template_fini(&w->template);
+    free(w->prompt_suffix);
     tokenizer_destroy(w->tokenizer);
     free(w->finished);
     free(w);
@@ -206,6 +220,7 @@ int workload_prompt(const struct workload *w, enum lease_kind kind, uint64_t ind
     if (w->task.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no task");
     struct problem problem;
     if (w->task.kind->problem(w->task.state, split_of(kind), index, &problem, err) != 0) return -1;
+    if (w->prompt_suffix != NULL) conversation_extend(&problem.conversation, w->prompt_suffix);
     struct token_ids ids;
     token_ids_init(&ids);
     if (encode_prompt(w, &problem, &ids, err) != 0) {

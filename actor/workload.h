@@ -8,6 +8,7 @@
  *
  * The spec, all keys optional but "task" or "corpus" (unknown keys are refused):
  *   {"seed": 1,
+ *    "prompt_suffix": text put after each problem,
  *    "template": "r1_zero" | "short" | "plain" | any text with {prompt},
  *    "task":    {"name": "dials" | "chain" | "countdown" | "jsonl", ...},
  *    "rewards": [{"name": "accuracy" | "format", "weight": 1, "strict": false}],

@@ -1,7 +1,7 @@
 /*
  * argosy - what a person types.
  *
- * `run` and `plot` live here; every other verb is a program's beside this one,
+ * `run`, `eval` and `plot` live here; every other verb is a program's beside this one,
  * which takes over.
  */
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "deploy/eval_verb.h"
 #include "deploy/plot.h"
 #include "deploy/process.h"
 #include "deploy/run_verb.h"
@@ -22,9 +23,10 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"run", run_verb, NULL, "run a recipe on this machine"},
+    {"eval", eval_verb, NULL, "a model on a benchmark: pass@1, pass@k, cons@k"},
+    {"show", NULL, "argosy-actor", "the samples of a run, as text or JSONL"},
     {"plot", plot_verb, NULL, "draw a run's curves to PNG"},
     {"init", NULL, "argosy-actor", "make a model folder from scratch"},
-    {"eval", NULL, "argosy-actor", "pass@1, cons@n and pass@n of a model"},
     {"tokenize", NULL, "argosy-actor", "text to token ids and back"},
     {"ledger", NULL, "argosy-learner", "prove from the journal where every lease went"},
     {"keys", NULL, "argosy-learner", "the keys of a recipe, with defaults"},

@@ -34,6 +34,8 @@ static const struct recipe_key keys[] = {
     {"data.max_prompt_length", RECIPE_U64, AT(max_prompt_length), "512", 1, 131072, NULL, "tokens"},
     {"data.max_response_length", RECIPE_U64, AT(max_response_length), "512", 1, 131072, NULL,
      "tokens sampled at most"},
+    {"data.prompt_suffix", RECIPE_STRING, AT(prompt_suffix), "", 0, 0, NULL,
+     "text put after each problem, before the template"},
     {"data.prefetch_steps", RECIPE_U64, AT(prefetch_steps), "2", 0, 64, NULL,
      "steps of documents asked for ahead"},
 

@@ -59,7 +59,7 @@ struct options {
     uint64_t ranks, threads, actors, actor_threads, actor_slots;
     bool restart_actors;
 
-    const char *net_bind, *net_advertise;
+    const char *net_bind, *net_advertise, *prompt_suffix;
     uint64_t net_port;
     bool net_curve;
     uint64_t lease_timeout_s, prompts_per_lease;

@@ -24,6 +24,16 @@ void conversation_add(struct conversation *c, const char *role, struct view cont
         (struct turn){text_copy(role, strlen(role)), text_copy(content.bytes, content.size_bytes)};
 }
 
+void conversation_extend(struct conversation *c, const char *text)
+{
+    if (c->n_turns == 0) return;
+    char **content = &c->turns[c->n_turns - 1].content;
+    size_t before = strlen(*content), added = strlen(text);
+    *content = realloc(*content, before + added + 1);
+    CHECK(*content != NULL);
+    memcpy(*content + before, text, added + 1);
+}
+
 const char *conversation_last(const struct conversation *c, const char *role)
 {
     for (size_t i = c->n_turns; i-- > 0;)
