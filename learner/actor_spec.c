@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/json.h"
@@ -177,18 +178,25 @@ void actor_spec_fini(struct actor_spec *s)
 // The files with full paths: whoever reads them later stands elsewhere.
 static int put_files(const struct actor_spec *s, struct json_writer *out, struct err *err)
 {
+    char here[PATH_BYTES];
+
+    if (getcwd(here, sizeof here) == NULL) {
+        return err_set(err, ERR_IO, "the working directory: %s", strerror(errno));
+    }
     json_open(out, "files", '[');
     for (size_t i = 0; i < s->n_files; i++) {
-        char *full = realpath(s->files[i].path, NULL);
+        const char *path = s->files[i].path;
+        char full[PATH_BYTES];
 
-        if (full == NULL) {
-            return err_set(err, ERR_IO, "%s: %s", s->files[i].path, strerror(errno));
+        if (path[0] == '/') {
+            snprintf(full, sizeof full, "%s", path);
+        } else if (file_join(full, sizeof full, here, path, err) != 0) {
+            return -1;
         }
         json_open(out, NULL, '{');
         json_put_string(out, "name", s->files[i].name);
         json_put_string(out, "path", full);
         json_close(out, '}');
-        free(full);
     }
     json_close(out, ']');
     return 0;
