@@ -6,11 +6,11 @@
 
 #include "common/base/file.h"
 #include "common/model/safetensors.h"
+#include "learner/export_config.h"
 
 #define PATH_BYTES 4096
 
 static const char *const companions[] = {
-    "config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -18,11 +18,21 @@ static const char *const companions[] = {
     "added_tokens.json",
     "vocab.json",
     "merges.txt",
+    "tokenizer.model",
     "chat_template.jinja",
+    "chat_template.json",
+    "LICENSE",
 };
 
 static int copy_companions(const char *folder, const char *from, struct err *err)
 {
+    char config[PATH_BYTES], exported[PATH_BYTES];
+
+    if (file_join(config, sizeof config, from, "config.json", err) != 0 ||
+        file_join(exported, sizeof exported, folder, "config.json", err) != 0 ||
+        export_config(config, exported, err) != 0) {
+        return -1;
+    }
     for (size_t i = 0; i < sizeof companions / sizeof *companions; i++) {
         char source[PATH_BYTES], target[PATH_BYTES];
 
@@ -35,8 +45,8 @@ static int copy_companions(const char *folder, const char *from, struct err *err
     return 0;
 }
 
-int export_model(const char *folder, const char *from, const struct params *params,
-                 const uint16_t *flat, struct err *err)
+int export_model_sharded(const char *folder, const char *from, const struct params *params,
+                         const uint16_t *flat, uint64_t shard_bytes_max, struct err *err)
 {
     char temporary[PATH_BYTES];
     struct err ignored;
@@ -47,7 +57,7 @@ int export_model(const char *folder, const char *from, const struct params *para
     }
     if (file_remove_tree(temporary, err) != 0 || file_make_folders(temporary, err) != 0) return -1;
     if (copy_companions(temporary, from, err) != 0 ||
-        safetensors_write_model(temporary, params, flat, err) != 0 ||
+        safetensors_write_sharded(temporary, params, flat, shard_bytes_max, err) != 0 ||
         file_sync_folder(temporary, err) != 0 || file_remove_tree(folder, err) != 0) {
         goto remove_temporary;
     }
@@ -60,6 +70,12 @@ int export_model(const char *folder, const char *from, const struct params *para
 remove_temporary:
     (void)file_remove_tree(temporary, &ignored);
     return err_prefix(err, "export of the model");
+}
+
+int export_model(const char *folder, const char *from, const struct params *params,
+                 const uint16_t *flat, struct err *err)
+{
+    return export_model_sharded(folder, from, params, flat, SAFETENSORS_SHARD_BYTES, err);
 }
 
 struct hash export_hash(const struct params *params, const uint16_t *flat)

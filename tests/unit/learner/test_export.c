@@ -16,6 +16,7 @@
 #include "common/base/file.h"
 #include "common/model/safetensors.h"
 #include "learner/export.h"
+#include "learner/export_config.h"
 
 static const struct shape shape = {.n_layers = 1,
                                    .width = 16,
@@ -107,10 +108,42 @@ static void weights_and_the_files_beside_them_are_exported(void **state)
     if (export_model(inside("model"), inside("from"), &params, flat, &err) != 0)
         fail_msg("%s", err.text);
     assert_model();
-    assert_text("model/config.json", "{\"a\": 1}");
+    assert_text("model/config.json", "{\"a\": 1, \"torch_dtype\": \"bfloat16\"}");
     assert_text("model/tokenizer.json", "{\"b\": 2}");
     assert_false(file_exists(inside("model/notes.txt")));
     assert_false(file_exists(inside("model.tmp")));
+}
+
+static void a_config_is_kept_letter_by_letter_but_for_what_saving_changes(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\n  \"dtype\": \"float32\",\n  \"eps\": 1e-05,\n  \"eos\": [1, 2]\n}\n",
+         "{\n  \"dtype\": \"bfloat16\",\n  \"eps\": 1e-05,\n  \"eos\": [1, 2]\n}\n"},
+        {"{\"a\": \"}, \\\"dtype\\\"\", \"torch_dtype\" : \"float16\" , \"b\": {\"dtype\": 1}}",
+         "{\"a\": \"}, \\\"dtype\\\"\", \"torch_dtype\" : \"bfloat16\" , \"b\": {\"dtype\": 1}}"},
+        {"{\"quantization_config\": {\"x\": [{}]},\n \"a\": 1, \"dtype\": \"bfloat16\"}",
+         "{\"a\": 1, \"dtype\": \"bfloat16\"}"},
+        {"{\"a\": 1,\n \"quantization_config\": {}, \"b\": null}",
+         "{\"a\": 1, \"b\": null, \"torch_dtype\": \"bfloat16\"}"},
+        {"{ \"a\": [1, 2], \"quantization_config\": 3 }",
+         "{ \"a\": [1, 2], \"torch_dtype\": \"bfloat16\" }"},
+        {"{ }", "{\"torch_dtype\": \"bfloat16\" }"},
+        {"\n{\"quantization_config\": {}}", "\n{\"torch_dtype\": \"bfloat16\"}"},
+    };
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("from/config.json", cases[i][0]);
+        if (export_config(inside("from/config.json"), inside("out.json"), &err) != 0)
+            fail_msg("%s", err.text);
+        assert_text("out.json", cases[i][1]);
+    }
+    put("from/config.json", "{\"\\u0064type\": \"float32\"}"); // "dtype", spelled otherwise
+    assert_int_equal(export_config(inside("from/config.json"), inside("out.json"), &err), -1);
+    put("from/config.json", "[1]");
+    assert_int_equal(export_config(inside("from/config.json"), inside("out.json"), &err), -1);
+    assert_non_null(strstr(err.text, "from/config.json"));
 }
 
 static void an_older_export_and_half_of_one_are_replaced(void **state)
@@ -169,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(weights_and_the_files_beside_them_are_exported),
+        TEST(a_config_is_kept_letter_by_letter_but_for_what_saving_changes),
         TEST(an_older_export_and_half_of_one_are_replaced),
         TEST(a_full_disk_leaves_the_older_export),
         TEST(the_hash_is_of_every_weight),
