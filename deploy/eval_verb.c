@@ -41,7 +41,8 @@ static int run(const struct eval_plan *p, const char *recipe_path, struct err *e
                                     .n_actors = (uint32_t)p->actors,
                                     .actor_threads = (uint32_t)p->threads,
                                     .actor_slots = (uint32_t)p->slots,
-                                    .restart_actors = true};
+                                    .restart_actors = true,
+                                    .is_quiet = p->is_json};
     return stage_run(&plan, &stop_asked, err);
 }
 

@@ -166,7 +166,7 @@ static void pass_output_on(struct stage *s, int timeout_ms)
     struct pollfd wait = {.fd = s->learner.out_fd, .events = POLLIN};
     if (poll(&wait, 1, timeout_ms) <= 0) return;
     const ssize_t n = read(s->learner.out_fd, bytes, sizeof bytes);
-    if (n > 0)
+    if (n > 0 && !s->plan->is_quiet)
         progress_feed(&s->view, bytes, (size_t)n, clock_now_ms());
     else if (n == 0)
         (void)poll(NULL, 0, 10); // closed, and the process about to end

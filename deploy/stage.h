@@ -27,6 +27,7 @@ struct stage_plan {
     size_t n_overrides;
     uint32_t n_ranks, n_actors, actor_threads, actor_slots;
     bool restart_actors;
+    bool is_quiet; // nothing of the learner's on standard output
 };
 
 // 0 when the stage is done.  *stop makes it end the stage: an error that says so.

@@ -19,6 +19,7 @@
 #include "learner/stage_result.h"
 
 #define AWAIT_SLICE_MS 250u
+#define EVAL_PROGRESS_MS 2000u
 #define HELD_OUT_NAP_NS 20000000
 #define NONFINITE_MAX 3
 
@@ -55,6 +56,27 @@ static int nothing_came(const struct trainer *t, uint64_t number, const struct g
                    s->n_actors == 0 ? "no actor is connected" : "actors are connected but silent");
 }
 
+// Of a stage that only evaluates; its steps are samples.
+static void eval_progress(const struct trainer *t, const struct gate_status *s)
+{
+    const double lived_s = clock_now_s() - t->started_s;
+    const double done = (double)s->order_samples_done, wanted = (double)s->order_samples_wanted;
+    struct json_writer out;
+
+    if (s->order_samples_done == 0) return;
+    json_writer_init(&out);
+    json_open(&out, NULL, '{');
+    json_put_string(&out, "stage", t->stage);
+    json_put_u64(&out, "step", s->order_samples_done);
+    json_put_u64(&out, "total", s->order_samples_wanted);
+    json_put_u64(&out, "actors", s->n_actors);
+    json_put_double(&out, "eta_s", lived_s / done * (wanted - done));
+    json_close(&out, '}');
+    printf("progress %s\n", out.bytes);
+    fflush(stdout);
+    free(out.bytes);
+}
+
 int trainer_await(struct trainer *t, uint64_t number, struct order_samples *out, struct err *err)
 {
     double started_s = clock_now_s();
@@ -73,6 +95,10 @@ int trainer_await(struct trainer *t, uint64_t number, struct order_samples *out,
         if (gate_status(t->gate, &gate, err) != 0) return -1;
         if (gate.n_results != n_results) heard_ms = now_ms;
         n_results = gate.n_results;
+        if (t->options->kind == STAGE_EVAL && now_ms - t->shown_ms > EVAL_PROGRESS_MS) {
+            t->shown_ms = now_ms;
+            eval_progress(t, &gate);
+        }
         if (now_ms - heard_ms > t->options->rollout_timeout_s * 1000u) {
             return nothing_came(t, number, &gate, err);
         }

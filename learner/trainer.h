@@ -38,6 +38,7 @@ struct trainer {
     uint32_t n_nonfinite_in_row;
     uint64_t first_step; // of this life
     uint64_t saved_step; // of the newest checkpoint
+    uint64_t shown_ms;   // when an evaluation's progress was printed last
 };
 
 enum trainer_end { TRAINER_DONE, TRAINER_STOPPED };

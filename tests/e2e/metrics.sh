@@ -92,9 +92,11 @@ expect "stages whose memory --dry-run prints" 2 "$(grep -cE 'in all +[0-9.]+ MiB
     fail "argosy init wrote into a folder that is not empty"
 expect_text "argosy init on a folder in use" "$work/init.err" 'not empty' 'force'
 "$bin/argosy" eval --model "$work/three" --task '{"name":"chain","levels":[1,2],"eval_per_level":8}' \
-    --n 4 --n-prompts 16 --max-tokens 16 --json >"$work/eval.json" || fail "argosy eval ended with status $?"
+    --template short --run "$work/eval-three" --n 4 --n-prompts 16 --max-tokens 16 --json \
+    >"$work/eval.json" || fail "argosy eval ended with status $?"
 has "$work/eval.json" "members" '["pass@1", "pass@1_stderr", "cons@4", "pass@4", "response_length_mean", "by_level", "by_style"]'
 "$bin/argosy" eval --model "$model" --task '{"name":"chain","levels":[1,2],"eval_per_level":8}' \
-    --n 4 --n-prompts 16 --max-tokens 48 >"$work/eval.out" || fail "argosy eval of the trained model: status $?"
+    --template short --run "$work/eval-trained" --n 4 --n-prompts 16 --max-tokens 48 \
+    >"$work/eval.out" || fail "argosy eval of the trained model: status $?"
 expect_text "the table of argosy eval" "$work/eval.out" 'pass@1'
 "$bin/argosy" keys | grep -q 'actor.optim.lr' || fail "argosy keys does not list actor.optim.lr"
