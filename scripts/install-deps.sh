@@ -11,6 +11,7 @@ packages=(
     libzmq3-dev libmsgpack-dev libsodium-dev libxxhash-dev
     libjansson-dev libyaml-dev libcmocka-dev
     libpcre2-dev libutf8proc-dev
+    bubblewrap libseccomp-dev
     gnuplot-nox
 )
 

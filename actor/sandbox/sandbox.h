@@ -1,0 +1,102 @@
+/*
+ * sandbox.h - one program run where it can reach nothing and leave nothing.
+ *
+ * bubblewrap makes the place: own user, process, network, IPC, host name and
+ * mount namespaces; a read-only root with the folders of the interpreter and
+ * one small tmpfs at /tmp; a cleared environment, no /proc, no terminal, no
+ * capabilities, no further user namespaces.  On top the system call filter of
+ * seccomp_filter.h and resource limits.  Root first becomes nobody (65534).
+ * Started with vfork, so that a process with many GB mapped starts one as fast
+ * as a small one.  All descriptors given stay the caller's.
+ *
+ * A sandbox ends whole: when its program ends, when it is killed, or when the
+ * thread that started it dies, the kernel kills everything in it.
+ *
+ * There is no way round: where one of these parts is not to be had,
+ * sandbox_host_init says which, and no program is run.
+ *
+ * Not thread-safe: the thread that starts a sandbox ends it.
+ */
+#ifndef ARGOSY_ACTOR_SANDBOX_SANDBOX_H
+#define ARGOSY_ACTOR_SANDBOX_SANDBOX_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/err.h"
+
+#define SANDBOX_NOBODY 65534
+#define SANDBOX_PROGRAM_PATH "/box/program" // where a command finds the program's text
+
+// What this machine runs sandboxes with; made once, then only read.
+struct sandbox_host {
+    char bwrap[PATH_MAX];
+    char python[PATH_MAX]; // the binary itself, links followed
+    char prefix[PATH_MAX]; // the folder its bin/ and lib/ are in
+    int one_process_filter_fd;
+    int many_processes_filter_fd;
+};
+
+// python NULL: the first python3 on the usual path.  Finds the parts, then runs
+// a self-check in a sandbox; ERR_USAGE with what is missing and how to get it.
+int sandbox_host_init(struct sandbox_host *host, const char *python, struct err *err);
+void sandbox_host_fini(struct sandbox_host *host);
+
+struct sandbox_limits {
+    uint32_t cpu_s;        // of processor time, each process
+    uint64_t memory_bytes; // of address space, each process
+    uint64_t file_bytes;   // longest file it can write, its output too
+    uint64_t disk_bytes;   // of /tmp
+    uint32_t tasks;        // threads (and processes where it may start any)
+};
+
+struct sandbox_file { // appears read-only at `path`, with what fd has from its start
+    int fd;
+    const char *path;
+};
+
+enum { SANDBOX_FILES_MAX = 4 };
+
+struct sandbox_spec {
+    const char *const *argv; // as seen inside, NULL-terminated
+    bool is_command;         // sees /usr and may start processes; else Python alone
+    int stdio[3];            // -1: /dev/null
+    int channel[2];          // become descriptors 3 and 4 inside; -1: closed
+    struct sandbox_file files[SANDBOX_FILES_MAX];
+    uint32_t n_files;
+    struct sandbox_limits limits;
+};
+
+enum { SANDBOX_STATUS_BYTES = 512 };
+
+struct sandbox {
+    pid_t pid;    // bubblewrap; 0: not running
+    int pid_fd;   // readable once it ended
+    int inner_fd; // the sandbox's process 1; -1: not known yet
+    int status_fd;
+    char status[SANDBOX_STATUS_BYTES]; // what bubblewrap said of its child so far
+    uint32_t status_bytes;
+};
+
+struct sandbox_end {
+    bool was_set_up; // false: bubblewrap failed, or was killed, before the program ran to its end
+    int status;      // of the program: 0..255, 128 + signal
+    double cpu_s;    // all its processes
+    uint64_t max_resident_bytes; // of the largest of them
+};
+
+int sandbox_start(struct sandbox *s, const struct sandbox_host *host,
+                  const struct sandbox_spec *spec, struct err *err);
+
+// Kills everything in it; it is over when pid_fd says so.  May be repeated.
+void sandbox_kill(struct sandbox *s);
+
+// False while it runs.  True once: it is over, nothing of it is left, end says how.
+bool sandbox_reap(struct sandbox *s, struct sandbox_end *end);
+
+// Kills and waits until it is over.
+void sandbox_stop(struct sandbox *s);
+
+#endif

@@ -1,0 +1,131 @@
+#define _GNU_SOURCE // memfd_create, realpath
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actor/sandbox/harness.h"
+#include "actor/sandbox/sandbox.h"
+#include "actor/sandbox/seccomp_filter.h"
+#include "common/base/file.h"
+
+enum { CHECK_MS = 20000, SAID_BYTES = 400 };
+
+// The first of that name in the usual folders, links followed.
+static bool find_program(const char *name, char path[PATH_MAX])
+{
+    static const char *const folders[] = {"/usr/bin", "/usr/local/bin", "/bin"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char candidate[PATH_MAX];
+        snprintf(candidate, sizeof candidate, "%s/%s", folders[i], name);
+        if (access(candidate, X_OK) == 0 && realpath(candidate, path) != NULL) return true;
+    }
+    return false;
+}
+
+static int find_python(struct sandbox_host *host, const char *python, struct err *err)
+{
+    if (python != NULL && realpath(python, host->python) == NULL)
+        return err_set(err, ERR_USAGE, "code reward: python %s: %s", python, strerror(errno));
+    if (python == NULL && !find_program("python3", host->python))
+        return err_set(err, ERR_USAGE, "code reward: no python3 in /usr/bin or /usr/local/bin");
+    // PREFIX/bin/python3.11 has its library in PREFIX/lib.
+    memcpy(host->prefix, host->python, sizeof host->prefix);
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(host->prefix, '/');
+        if (slash == NULL || slash == host->prefix)
+            return err_set(err, ERR_USAGE, "code reward: python %s is not in a bin/ of a prefix",
+                           host->python);
+        *slash = '\0';
+    }
+    return 0;
+}
+
+// --- the self-check ------------------------------------------------------------------------------
+
+static const char *advice(const char *said)
+{
+    if (strstr(said, "Unknown option") != NULL) return "; bubblewrap 0.8 or later is needed";
+    if (strstr(said, "namespace") != NULL || strstr(said, "uid map") != NULL)
+        return "; this machine forbids user namespaces (see sysctl user.max_user_namespaces, "
+               "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns; a "
+               "container needs a seccomp profile that allows unshare and mount)";
+    return "";
+}
+
+static void read_said(int fd, char said[SAID_BYTES])
+{
+    const ssize_t n = pread(fd, said, SAID_BYTES - 1, 0);
+    said[n < 0 ? 0 : n] = '\0';
+    for (char *c = said; *c != '\0'; c++)
+        if (*c == '\n') *c = c[1] == '\0' ? '\0' : ' ';
+}
+
+static int judge_check(struct sandbox *s, int said_fd, struct err *err)
+{
+    char said[SAID_BYTES];
+    struct sandbox_end end;
+    struct pollfd ended = {.fd = s->pid_fd, .events = POLLIN};
+    if (poll(&ended, 1, CHECK_MS) != 1 || !sandbox_reap(s, &end)) {
+        sandbox_stop(s);
+        return err_set(err, ERR_TIMEOUT, "code reward: a sandbox took more than %d s to check",
+                       CHECK_MS / 1000);
+    }
+    read_said(said_fd, said);
+    if (end.was_set_up && end.status == 0 && strcmp(said, "isolated") == 0) return 0;
+    return err_set(err, ERR_USAGE, "code reward: no sandbox here: %s%s",
+                   said[0] == '\0' ? "bubblewrap ended without a word" : said, advice(said));
+}
+
+static int self_check(const struct sandbox_host *host, struct err *err)
+{
+    int status = -1;
+    const int script = harness_open(HARNESS_SELF_CHECK, err);
+    if (script < 0) return -1;
+    const int said = harness_open_bytes("", 0, err);
+    if (said < 0) goto close_script;
+    const char *argv[] = {host->python, "-S", "-s", "-B", harness_path(HARNESS_SELF_CHECK), NULL};
+    const struct sandbox_spec spec = {
+        .argv = argv,
+        .stdio = {-1, said, said},
+        .channel = {-1, -1},
+        .files = {{script, harness_path(HARNESS_SELF_CHECK)}},
+        .n_files = 1,
+        .limits = {.cpu_s = 10,
+                   .memory_bytes = 512 << 20,
+                   .file_bytes = 1 << 20,
+                   .disk_bytes = 1 << 20,
+                   .tasks = 8},
+    };
+    struct sandbox s;
+    status = sandbox_start(&s, host, &spec, err);
+    if (status == 0) status = judge_check(&s, said, err);
+    close(said);
+close_script:
+    close(script);
+    return status;
+}
+
+int sandbox_host_init(struct sandbox_host *host, const char *python, struct err *err)
+{
+    *host = (struct sandbox_host){.one_process_filter_fd = -1, .many_processes_filter_fd = -1};
+    if (!find_program("bwrap", host->bwrap))
+        return err_set(err, ERR_USAGE,
+                       "code reward: no bwrap in /usr/bin (apt-get install bubblewrap)");
+    if (find_python(host, python, err) != 0) return -1;
+    if (seccomp_filter_open(false, &host->one_process_filter_fd, err) == 0 &&
+        seccomp_filter_open(true, &host->many_processes_filter_fd, err) == 0 &&
+        self_check(host, err) == 0)
+        return 0;
+    sandbox_host_fini(host);
+    return -1;
+}
+
+void sandbox_host_fini(struct sandbox_host *host)
+{
+    if (host->one_process_filter_fd >= 0) close(host->one_process_filter_fd);
+    if (host->many_processes_filter_fd >= 0) close(host->many_processes_filter_fd);
+    host->one_process_filter_fd = host->many_processes_filter_fd = -1;
+}
