@@ -211,7 +211,10 @@ static void write_one(const struct tally_table *t, struct tally_part part)
     json_put_double(t->out, "pass@1_stderr", all.pass_1_stderr);
     for (uint32_t k = 2; k < t->n_per_prompt; k *= 2)
         write_k(t, part, k);
-    if (t->n_per_prompt > 1) write_k(t, part, t->n_per_prompt);
+    if (t->n_per_prompt > 1)
+        write_k(t, part, t->n_per_prompt);
+    else
+        json_put_double(t->out, "cons@1", all.cons_n);
     json_put_u64(t->out, "ties", all.n_ties);
     json_put_double(t->out, "response_length_mean", all.length_mean);
     json_put_double(t->out, "truncated", all.truncated);
