@@ -1,8 +1,9 @@
 #include "actor/corpus/corpus.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static const struct corpus_kind *const kinds[] = {&corpus_dials, &corpus_chain, &corpus_jsonl};
+static const struct corpus_kind *const kinds[] = {&corpus_dials, &corpus_jsonl, &corpus_worked};
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
 void corpus_text_init(struct corpus_text *t)
@@ -13,6 +14,8 @@ void corpus_text_init(struct corpus_text *t)
 void corpus_text_fini(struct corpus_text *t)
 {
     text_buffer_fini(&t->text);
+    free(t->segments);
+    *t = (struct corpus_text){0};
 }
 
 void corpus_text_close_segment(struct corpus_text *t, float weight)
@@ -26,9 +29,12 @@ void corpus_text_close_segment(struct corpus_text *t, float weight)
         return;
     }
     CHECK(t->n_segments < CORPUS_SEGMENTS_MAX);
-    t->segments[t->n_segments].size_bytes = size_bytes;
-    t->segments[t->n_segments].weight = weight;
-    t->n_segments++;
+    if (t->n_segments == t->room) {
+        t->room = t->room == 0 ? 16 : 2 * t->room;
+        t->segments = realloc(t->segments, t->room * sizeof *t->segments);
+        CHECK(t->segments != NULL);
+    }
+    t->segments[t->n_segments++] = (struct corpus_segment){size_bytes, weight};
 }
 
 void corpus_text_add_prompt(struct corpus_text *t, const struct template *template,
@@ -54,7 +60,7 @@ int corpus_init(struct corpus *c, struct json spec, const struct corpus_setting 
         *c = (struct corpus){kinds[i], state};
         return 0;
     }
-    return err_set(err, ERR_USAGE, "spec.corpus.name: want dials, chain or jsonl, got '%.60s'",
+    return err_set(err, ERR_USAGE, "spec.corpus.name: want dials, jsonl or worked, got '%.60s'",
                    name == NULL ? "" : name);
 }
 

@@ -13,15 +13,15 @@
 #include "actor/template/template.h"
 #include "actor/text/text_buffer.h"
 
-#define CORPUS_SEGMENTS_MAX 64
+#define CORPUS_SEGMENTS_MAX 4096
 
 struct corpus_text {
     struct text_buffer text;
-    struct {
+    struct corpus_segment {
         size_t size_bytes;
         float weight;
-    } segments[CORPUS_SEGMENTS_MAX];
-    uint32_t n_segments;
+    } *segments; // malloc'ed
+    uint32_t n_segments, room;
 };
 void corpus_text_init(struct corpus_text *t);
 void corpus_text_fini(struct corpus_text *t);
@@ -45,9 +45,12 @@ struct corpus_kind {
     void *(*create)(struct json spec, const struct corpus_setting *setting, struct err *err);
     void (*destroy)(void *state);
     int (*write)(const void *state, uint64_t n, struct corpus_text *out, struct err *err);
+    // What stands in for document n when it cannot be used (task.h); may be NULL.
+    int (*substitute)(const void *state, uint64_t n, uint32_t attempt, struct corpus_text *out,
+                      struct err *err);
 };
 
-extern const struct corpus_kind corpus_dials, corpus_chain, corpus_jsonl;
+extern const struct corpus_kind corpus_dials, corpus_jsonl, corpus_worked;
 
 struct corpus {
     const struct corpus_kind *kind; // NULL: the spec has none

@@ -4,60 +4,27 @@
 
 // Operator-precedence parsing with two explicit stacks.
 
-enum token_kind { TOKEN_END, TOKEN_NUMBER, TOKEN_OPERATOR, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_BAD };
+enum token_kind {
+    TOKEN_END,
+    TOKEN_NUMBER,
+    TOKEN_OPERATOR,
+    TOKEN_OPEN,
+    TOKEN_CLOSE,
+    TOKEN_FRACTION, // \frac{
+    TOKEN_BAD
+};
 
 struct parser {
     struct view text;
     size_t at;
     struct fraction values[EXPRESSION_DEPTH_MAX * 2 + 2];
     size_t n_values;
-    char operators[EXPRESSION_DEPTH_MAX * 2 + 2]; // + - * / ( and ~ (a sign)
+    // + - * / and ~ (a sign); ( [ { open a bracket; f and g those of \frac{}{}
+    char operators[EXPRESSION_DEPTH_MAX * 2 + 2];
     size_t n_operators;
     size_t depth;
     struct expression *out;
 };
-
-static int64_t magnitude(int64_t a)
-{
-    return a < 0 ? -a : a;
-}
-
-static bool fraction_make(int64_t over, int64_t under, struct fraction *out)
-{
-    if (under == 0 || over == INT64_MIN || under == INT64_MIN) return false;
-    int64_t a = magnitude(over), b = magnitude(under);
-    while (b != 0) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    if (under < 0) a = -a;
-    *out = (struct fraction){over / a, under / a};
-    return true;
-}
-
-static bool fraction_apply(char op, struct fraction a, struct fraction b, struct fraction *out)
-{
-    int64_t left, right, over, under;
-    if (op == '/') {
-        if (b.over == 0) return false;
-        b = (struct fraction){b.under, b.over};
-        op = '*';
-    }
-    if (op == '*') {
-        if (__builtin_mul_overflow(a.over, b.over, &over) ||
-            __builtin_mul_overflow(a.under, b.under, &under))
-            return false;
-        return fraction_make(over, under, out);
-    }
-    if (__builtin_mul_overflow(a.over, b.under, &left) ||
-        __builtin_mul_overflow(b.over, a.under, &right) ||
-        __builtin_mul_overflow(a.under, b.under, &under))
-        return false;
-    bool overflows = op == '+' ? __builtin_add_overflow(left, right, &over)
-                               : __builtin_sub_overflow(left, right, &over);
-    return !overflows && fraction_make(over, under, out);
-}
 
 // --- reading -------------------------------------------------------------------------------------
 
@@ -65,19 +32,42 @@ static const struct {
     const char *text;
     char op;
 } spellings[] = {
-    {"+", '+'},        {"-", '-'},        {"*", '*'},        {"/", '/'},
-    {"\xc3\x97", '*'}, {"\xc2\xb7", '*'}, {"\xc3\xb7", '/'}, {"\xe2\x88\x92", '-'},
-    {"\\times", '*'},  {"\\cdot", '*'},   {"\\div", '/'},
+    {"+", '+'},
+    {"-", '-'},
+    {"*", '*'},
+    {"/", '/'},
+    {"\xc3\x97", '*'},
+    {"\xc2\xb7", '*'},
+    {"\xc3\xb7", '/'},
+    {"\xe2\x88\x92", '-'},
+    {"\\times", '*'},
+    {"\\cdot", '*'},
+    {"\\div", '/'},
+    {"\xe2\x88\x97", '*'},
+    {"\xe2\x8b\x85", '*'},
 };
+
+static bool take(struct parser *p, const char *word)
+{
+    size_t n = strlen(word);
+    if (n > p->text.size_bytes - p->at || memcmp(p->text.bytes + p->at, word, n) != 0) return false;
+    p->at += n;
+    return true;
+}
+
+// White space, and LaTeX that is none of the value.
+static void skip_blanks(struct parser *p)
+{
+    static const char *const blanks[] = {" ",   "\t",     "\r",      "\n",  "$",   "\\(",
+                                         "\\)", "\\left", "\\right", "\\,", "\\!", "\\;"};
+    for (size_t i = 0; i < sizeof blanks / sizeof blanks[0];)
+        i = take(p, blanks[i]) ? 0 : i + 1;
+}
 
 static enum token_kind next_operator(struct parser *p, char *op)
 {
     for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
-        size_t n = strlen(spellings[i].text);
-        if (n > p->text.size_bytes - p->at ||
-            memcmp(p->text.bytes + p->at, spellings[i].text, n) != 0)
-            continue;
-        p->at += n;
+        if (!take(p, spellings[i].text)) continue;
         *op = spellings[i].op;
         return TOKEN_OPERATOR;
     }
@@ -100,15 +90,15 @@ static enum token_kind next_number(struct parser *p, int64_t *number)
 
 static enum token_kind next_token(struct parser *p, int64_t *number, char *op)
 {
-    while (p->at < p->text.size_bytes && strchr(" \t\r\n", p->text.bytes[p->at]) != NULL &&
-           p->text.bytes[p->at] != '\0')
-        p->at++;
+    skip_blanks(p);
     if (p->at == p->text.size_bytes) return TOKEN_END;
     char c = p->text.bytes[p->at];
     if (c >= '0' && c <= '9') return next_number(p, number);
-    if (c == '(' || c == ')') {
+    if (take(p, "\\frac{") || take(p, "\\dfrac{") || take(p, "\\tfrac{")) return TOKEN_FRACTION;
+    if (c != '\0' && strchr("([{)]}", c) != NULL) {
         p->at++;
-        return c == '(' ? TOKEN_OPEN : TOKEN_CLOSE;
+        *op = c;
+        return strchr("([{", c) != NULL ? TOKEN_OPEN : TOKEN_CLOSE;
     }
     return next_operator(p, op);
 }
@@ -139,6 +129,11 @@ static bool push_operator(struct parser *p, char op)
     return true;
 }
 
+static bool open_bracket(struct parser *p, char bracket)
+{
+    return ++p->depth <= EXPRESSION_DEPTH_MAX && push_operator(p, bracket);
+}
+
 // A token where a value must begin: a number, "(", or a sign.
 static bool take_value(struct parser *p, enum token_kind kind, int64_t number, char op,
                        bool *wants_value)
@@ -152,22 +147,34 @@ static bool take_value(struct parser *p, enum token_kind kind, int64_t number, c
         *wants_value = false;
         return true;
     }
-    if (kind == TOKEN_OPEN) return ++p->depth <= EXPRESSION_DEPTH_MAX && push_operator(p, '(');
+    if (kind == TOKEN_OPEN) return open_bracket(p, op);
+    if (kind == TOKEN_FRACTION) return open_bracket(p, '(') && open_bracket(p, 'f');
     if (kind != TOKEN_OPERATOR || (op != '-' && op != '+')) return false;
     return op == '+' || push_operator(p, '~');
+}
+
+// What is inside becomes one value.  \frac{a}{b} is ((a)/(b)): its first brace
+// leads on to the second, and that one closes the whole.
+static bool close_bracket(struct parser *p, char bracket, bool *wants_value)
+{
+    if (p->depth == 0) return false;
+    while (binding(p->operators[p->n_operators - 1]) > 0)
+        if (!reduce(p)) return false;
+    char opened = p->operators[--p->n_operators];
+    p->depth--;
+    if (opened == 'f') {
+        if (bracket != '}' || !take(p, "{")) return false;
+        *wants_value = true;
+        return push_operator(p, '/') && open_bracket(p, 'g');
+    }
+    if (opened == 'g') return bracket == '}' && close_bracket(p, ')', wants_value);
+    return bracket == (opened == '(' ? ')' : opened == '[' ? ']' : '}');
 }
 
 // A token where a value has ended: an operator or ")".
 static bool take_operator(struct parser *p, enum token_kind kind, char op, bool *wants_value)
 {
-    if (kind == TOKEN_CLOSE) {
-        if (p->depth == 0) return false;
-        while (p->operators[p->n_operators - 1] != '(')
-            if (!reduce(p)) return false;
-        p->n_operators--;
-        p->depth--;
-        return true;
-    }
+    if (kind == TOKEN_CLOSE) return close_bracket(p, op, wants_value);
     if (kind != TOKEN_OPERATOR) return false;
     while (p->n_operators > 0 && binding(p->operators[p->n_operators - 1]) >= binding(op))
         if (!reduce(p)) return false;

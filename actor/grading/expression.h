@@ -11,14 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actor/grading/fraction.h"
 #include "actor/text/text_search.h"
 
 #define EXPRESSION_DEPTH_MAX 64
 #define EXPRESSION_NUMBERS_MAX 16
-
-struct fraction {
-    int64_t over, under; // lowest terms, under > 0
-};
 
 struct expression {
     struct fraction value;
@@ -27,7 +24,8 @@ struct expression {
 };
 
 // False when it is no expression, divides by zero, overflows or is too large.
-// × · ÷ − and \times \cdot \div, and an "= value" at its end, are understood.
+// × · ÷ − and \times \cdot \div \frac{}{}, square and curly brackets, and an
+// "= value" at its end are understood.
 bool expression_evaluate(struct view text, struct expression *out);
 
 #endif

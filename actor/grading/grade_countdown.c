@@ -5,6 +5,14 @@
 #include "actor/grading/expression.h"
 #include "actor/grading/grader.h"
 
+// Each number exactly once, in any arithmetic of + - * / and brackets that comes
+// to the target, exactly: so reasoning-gym and TinyZero have it, and both want
+// all numbers used.  As reasoning-gym, an expression that misses is worth 0.05;
+// unlike there, what is no expression is worth 0, powers are refused, and a
+// right "= target" after the expression does no harm.
+
+#define MISS_VALUE 0.05
+
 struct countdown_rule {
     uint32_t n_numbers;
     int64_t numbers[EXPRESSION_NUMBERS_MAX];
@@ -17,10 +25,12 @@ static int compare_numbers(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
+// reasoning-gym's names, or TinyZero's.
 static int read_rule(struct json metadata, struct countdown_rule *out, struct err *err)
 {
     struct json numbers = json_member(metadata, "numbers"),
                 target = json_member(metadata, "target");
+    if (!json_is_present(numbers)) numbers = json_member(metadata, "nums");
     size_t n = json_count(numbers);
     if (!json_is_array(numbers) || n < 1 || n > EXPRESSION_NUMBERS_MAX)
         return err_set(err, ERR_FORMAT, "countdown: numbers: want a list of 1 to %d",
@@ -49,20 +59,23 @@ static bool uses_each_once(struct countdown_rule *rule, struct expression *e)
 // are told apart by their text.
 static int grade_countdown(const struct grading *g, struct grade *out, struct err *err)
 {
-    struct json_document *document =
-        json_parse(g->metadata.bytes, g->metadata.size_bytes, "metadata", err);
+    // verl's rows have it as the reference itself
+    struct view rows = g->metadata.size_bytes > 0 ? g->metadata : g->gold;
+    struct json_document *document = json_parse(rows.bytes, rows.size_bytes, "countdown", err);
     if (document == NULL) return -1;
     struct countdown_rule rule;
     int result = read_rule(json_root(document), &rule, err);
     json_destroy(document);
     if (result != 0) return -1;
     struct expression e;
-    if (!expression_evaluate(g->answer, &e) || !uses_each_once(&rule, &e)) {
+    bool is_expression = expression_evaluate(g->answer, &e);
+    if (is_expression) out->value = MISS_VALUE;
+    if (!is_expression || !uses_each_once(&rule, &e)) {
         out->hash = answer_hash(g->answer.bytes, g->answer.size_bytes);
         return 0;
     }
     out->is_correct = e.value.under == 1 && e.value.over == rule.target;
-    out->value = out->is_correct ? 1 : 0;
+    if (out->is_correct) out->value = 1;
     out->hash = answer_hash((const char *)&e.value, sizeof e.value);
     return 0;
 }

@@ -4,13 +4,31 @@
 
 #include "actor/grading/answer.h"
 
-const struct grader *const graders[] = {&grader_exact, &grader_countdown};
+const struct grader *const graders[] = {
+    &grader_exact,          &grader_number, &grader_countdown,
+    &grader_knights_knaves, &grader_choice, &grader_prime_factorization,
+};
 const size_t n_graders = sizeof graders / sizeof *graders;
 
 const struct grader *grader_find(const char *name)
 {
     for (size_t i = 0; i < n_graders; i++)
         if (strcmp(graders[i]->name, name) == 0) return graders[i];
+    return NULL;
+}
+
+const struct grader *grader_of_dataset(const char *source_dataset)
+{
+    // those there whose answer is one number
+    static const char *const numbers[] = {
+        "basic_arithmetic", "chain_sum",        "decimal_chain_sum", "gcd", "gsm_symbolic", "lcm",
+        "products",         "simple_equations", "leg_counting"};
+    static const struct grader *const named[] = {&grader_countdown, &grader_knights_knaves,
+                                                 &grader_prime_factorization};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (strcmp(numbers[i], source_dataset) == 0) return &grader_number;
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        if (strcmp(named[i]->name, source_dataset) == 0) return named[i];
     return NULL;
 }
 

@@ -38,7 +38,12 @@ extern const struct grader *const graders[];
 extern const size_t n_graders;
 const struct grader *grader_find(const char *name); // NULL: no such
 
-extern const struct grader grader_exact, grader_countdown;
+extern const struct grader grader_choice, grader_countdown, grader_exact, grader_knights_knaves,
+    grader_number, grader_prime_factorization;
+
+// The grader of rows that reasoning-gym made, by their metadata.source_dataset;
+// NULL: another's, or one with rules of its own that are not here.
+const struct grader *grader_of_dataset(const char *source_dataset);
 
 // Grades, or leaves the grade of an answer not given where there is none.
 int grader_judge(const struct grader *grader, const struct grading *g, struct grade *out,

@@ -1,8 +1,9 @@
 /*
  * task.h - where problems come from, and what a right answer is.
  *
- * Every kind is a row of one table.  Problem n of a split is a pure function of
- * (spec, files, split, n), so it is the same on every actor; the held-out split
+ * Every kind is a row of one table: the generators (generator.h) by their own
+ * names, dials, countdown from rows, jsonl, and mix of any of these.  Problem n of a split is a
+ * pure function of (spec, files, split, n), so it is the same on every actor; the held-out split
  * shares no problem with the training one.
  */
 #ifndef ARGOSY_ACTOR_TASK_TASK_H
@@ -11,10 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "actor/data/dataset.h"
 #include "actor/data/served_files.h"
 #include "actor/grading/grader.h"
-#include "actor/task/chain.h"
 #include "actor/task/dials.h"
+#include "actor/task/generator.h"
 #include "actor/text/conversation.h"
 #include "common/base/err.h"
 #include "common/base/json.h"
@@ -28,7 +30,9 @@ struct problem {
     const struct grader *grader;
     uint32_t level;     // of difficulty; 0: not known
     uint32_t n_steps;   // a worked solution takes; 0: not known
-    const char *source; // where it is from; owned by the task
+    const char *source; // where it is from; owned by the task, or own_source
+    char *own_source;   // malloc'ed, or NULL
+    uint32_t n_skipped; // rows that could not be used, in whose place this one stands
 };
 void problem_fini(struct problem *p);
 
@@ -40,9 +44,13 @@ struct task_kind {
     uint64_t (*count)(const void *state, enum task_split split); // 0: without end
     int (*problem)(const void *state, enum task_split split, uint64_t n, struct problem *out,
                    struct err *err);
+    // Training problem n with the lines that work it out (generator.h); NULL:
+    // this kind cannot.
+    int (*work_out)(const void *state, uint64_t n, const struct working *working,
+                    struct problem *out, struct err *err);
 };
 
-extern const struct task_kind task_dials, task_chain, task_countdown, task_jsonl;
+extern const struct task_kind task_countdown, task_dials, task_generated, task_jsonl, task_mix;
 
 struct task {
     const struct task_kind *kind;
@@ -56,6 +64,5 @@ void task_fini(struct task *t);
 
 // The puzzle's parameters, for the corpus about it; NULL for another task.
 const struct dials_parameters *task_dials_parameters(const struct task *t);
-const struct chain_parameters *task_chain_parameters(const struct task *t);
 
 #endif
