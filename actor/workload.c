@@ -11,11 +11,8 @@
 #include "actor/task/task.h"
 #include "actor/template/template.h"
 #include "actor/tokenizer/tokenizer.h"
-
-struct finished_score {
-    uint64_t ticket;
-    struct score score;
-};
+#include "common/base/clock.h"
+#include "common/base/log.h"
 
 struct workload {
     struct hash spec_hash, tokenizer_hash;
@@ -30,9 +27,6 @@ struct workload {
     struct task task;    // kind NULL: the spec has none
     struct rewards rewards;
     struct corpus corpus;
-    // scores nobody has collected yet: a ring
-    struct finished_score *finished;
-    size_t finished_first, n_finished, finished_room;
 };
 
 // --- creation ------------------------------------------------------------------------------------
@@ -85,6 +79,14 @@ static int read_suffix(struct workload *w, struct json suffix, struct err *err)
     return 0;
 }
 
+static int init_rewards(struct workload *w, struct json spec, const struct served_file *files,
+                        size_t n_files, struct err *err)
+{
+    const struct reward_setting setting = {w->response_max, files, n_files};
+    if (rewards_init(&w->rewards, spec, &setting, err) == 0) return 0;
+    return err_prefix(err, "spec");
+}
+
 static int read_spec(struct workload *w, struct json root, const struct served_file *files,
                      size_t n_files, struct err *err)
 {
@@ -99,6 +101,7 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
         {"rewards", SPEC_OTHER, 0, 0, 0},
         {"corpus", SPEC_OTHER, 0, 0, 0},
         {"files", SPEC_OTHER, 0, 0, 0},
+        {"data", SPEC_OTHER, 0, 0, 0},
     };
     struct spec_head head = {
         .prompt_max = UINT32_MAX, .response_max = UINT32_MAX, .document_max = SAMPLE_TOKENS_MAX};
@@ -114,8 +117,9 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
     if (text == NULL) return err_set(err, ERR_USAGE, "spec.template: want text");
     if (read_suffix(w, json_member(root, "prompt_suffix"), err) != 0 ||
         template_init(&w->template, text, err) != 0 ||
-        served_files_init(&w->files, json_member(root, "files"), files, n_files, err) != 0 ||
-        rewards_init(&w->rewards, json_member(root, "rewards"), err) != 0 ||
+        served_files_init(&w->files, json_member(root, "files"), json_member(root, "data"), files,
+                          n_files, err) != 0 ||
+        init_rewards(w, json_member(root, "rewards"), files, n_files, err) != 0 ||
         (json_is_present(task) && task_init(&w->task, task, &w->files, w->seed, err) != 0))
         return -1;
     struct corpus_setting setting = {&w->task, &w->template, &w->files, w->seed};
@@ -150,7 +154,7 @@ void workload_destroy(struct workload *w)
     template_fini(&w->template);
     free(w->prompt_suffix);
     tokenizer_destroy(w->tokenizer);
-    free(w->finished);
+    rewards_fini(&w->rewards);
     free(w);
 }
 
@@ -213,13 +217,16 @@ static int encode_prompt(const struct workload *w, const struct problem *problem
     return 0;
 }
 
-int workload_prompt(const struct workload *w, enum lease_kind kind, uint64_t index,
-                    struct prompt *out, struct err *err)
+// One problem, or the attempt-th substitute for it, as a prompt.
+static int make_prompt(const struct workload *w, enum lease_kind kind, uint64_t index,
+                       uint32_t attempt, struct prompt *out, struct err *err)
 {
-    *out = (struct prompt){0};
-    if (w->task.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no task");
+    const struct task_kind *task = w->task.kind;
     struct problem problem;
-    if (w->task.kind->problem(w->task.state, split_of(kind), index, &problem, err) != 0) return -1;
+    const int status = attempt == 0
+                           ? task->problem(w->task.state, split_of(kind), index, &problem, err)
+                           : task->substitute(w->task.state, index, attempt, &problem, err);
+    if (status != 0) return -1;
     if (w->prompt_suffix != NULL) conversation_extend(&problem.conversation, w->prompt_suffix);
     struct token_ids ids;
     token_ids_init(&ids);
@@ -231,10 +238,32 @@ int workload_prompt(const struct workload *w, enum lease_kind kind, uint64_t ind
     }
     out->tokens = ids.items;
     out->n_tokens = (uint32_t)ids.count;
+    out->n_skipped = attempt;
     out->problem = malloc(sizeof *out->problem);
     CHECK(out->problem != NULL);
     *out->problem = problem;
     return 0;
+}
+
+// Whether another row is to stand in for one that failed like this.
+static bool is_skipped(const struct workload *w, uint32_t attempt, const struct err *err)
+{
+    if (!w->files.skips_bad_rows || (err->code != ERR_FORMAT && err->code != ERR_LIMIT))
+        return false;
+    log_line(LOG_WARN, "skipped row: %s", err->text);
+    return attempt < DATASET_ATTEMPTS_MAX;
+}
+
+int workload_prompt(const struct workload *w, enum lease_kind kind, uint64_t index,
+                    struct prompt *out, struct err *err)
+{
+    *out = (struct prompt){0};
+    if (w->task.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no task");
+    const bool has_others = w->task.kind->substitute != NULL && split_of(kind) == TASK_TRAIN;
+    for (uint32_t attempt = 0;; attempt++) {
+        if (make_prompt(w, kind, index, attempt, out, err) == 0) return 0;
+        if (!has_others || !is_skipped(w, attempt, err)) return -1;
+    }
 }
 
 void prompt_fini(struct prompt *p)
@@ -281,25 +310,37 @@ static int encode_document(const struct workload *w, const struct corpus_text *t
     return 0;
 }
 
-int workload_document(const struct workload *w, uint64_t index, struct document *out,
-                      struct err *err)
+static int make_document(const struct workload *w, uint64_t index, uint32_t attempt,
+                         struct document *out, struct err *err)
 {
-    *out = (struct document){0};
-    if (w->corpus.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no corpus");
+    const struct corpus_kind *corpus = w->corpus.kind;
     struct corpus_text text;
     corpus_text_init(&text);
     struct token_ids ids;
     token_ids_init(&ids);
-    int result = w->corpus.kind->write(w->corpus.state, index, &text, err);
+    int result = attempt == 0 ? corpus->write(w->corpus.state, index, &text, err)
+                              : corpus->substitute(w->corpus.state, index, attempt, &text, err);
     if (result == 0) {
         result = encode_document(w, &text, &ids, out, err);
         out->tokens = ids.items;
+        out->n_skipped = attempt;
         if (result != 0)
             err_prefix(err, "corpus %s: document %" PRIu64, w->corpus.kind->name, index);
     }
     corpus_text_fini(&text);
     if (result != 0) document_fini(out);
     return result;
+}
+
+int workload_document(const struct workload *w, uint64_t index, struct document *out,
+                      struct err *err)
+{
+    *out = (struct document){0};
+    if (w->corpus.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no corpus");
+    for (uint32_t attempt = 0;; attempt++) {
+        if (make_document(w, index, attempt, out, err) == 0) return 0;
+        if (w->corpus.kind->substitute == NULL || !is_skipped(w, attempt, err)) return -1;
+    }
 }
 
 void document_fini(struct document *d)
@@ -311,20 +352,9 @@ void document_fini(struct document *d)
 
 // --- scores --------------------------------------------------------------------------------------
 
-static struct finished_score *push_finished(struct workload *w)
+void workload_allow_commands(struct workload *w)
 {
-    if (w->n_finished == w->finished_room) {
-        size_t room = w->finished_room == 0 ? 32 : 2 * w->finished_room;
-        struct finished_score *ring = malloc(room * sizeof *ring);
-        CHECK(ring != NULL);
-        for (size_t i = 0; i < w->n_finished; i++)
-            ring[i] = w->finished[(w->finished_first + i) % w->finished_room];
-        free(w->finished);
-        w->finished = ring;
-        w->finished_room = room;
-        w->finished_first = 0;
-    }
-    return &w->finished[(w->finished_first + w->n_finished++) % w->finished_room];
+    w->rewards.are_commands_allowed = true;
 }
 
 static bool is_stop_id(const struct workload *w, uint32_t id)
@@ -339,26 +369,34 @@ int workload_score(struct workload *w, uint64_t ticket, const struct prompt *pro
                    struct err *err)
 {
     if (w->task.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no task");
+    struct reward_case c = {
+        .problem = prompt->problem, .is_stopped = finish == FINISH_STOP, .n_tokens = n_tokens};
     if (n_tokens > 0 && is_stop_id(w, response[n_tokens - 1])) n_tokens--;
-    struct view text;
-    char *bytes = tokenizer_decode(w->tokenizer, response, n_tokens, false, &text.size_bytes);
-    text.bytes = bytes;
-    struct finished_score *done = push_finished(w);
-    done->ticket = ticket;
-    rewards_score(&w->rewards, prompt->problem, text, finish == FINISH_STOP, &done->score);
+    char *bytes = tokenizer_decode(w->tokenizer, response, n_tokens, false, &c.response.size_bytes);
+    c.response.bytes = bytes;
+    const int result = rewards_submit(&w->rewards, ticket, &c, clock_now_ms(), err);
     free(bytes);
-    return 0;
+    return result;
 }
 
 bool workload_poll(struct workload *w, uint64_t *ticket, struct score *out)
 {
-    if (w->n_finished == 0) return false;
-    const struct finished_score *done = &w->finished[w->finished_first];
-    *ticket = done->ticket;
-    *out = done->score;
-    w->finished_first = (w->finished_first + 1) % w->finished_room;
-    w->n_finished--;
-    return true;
+    return rewards_poll(&w->rewards, clock_now_ms(), ticket, out);
+}
+
+void workload_cancel(struct workload *w, uint64_t ticket)
+{
+    rewards_cancel(&w->rewards, ticket);
+}
+
+size_t workload_scoring(const struct workload *w)
+{
+    return rewards_waiting(&w->rewards);
+}
+
+int workload_scorer_fd(const struct workload *w)
+{
+    return rewards_fd(&w->rewards);
 }
 
 char *workload_text(const struct workload *w, const uint32_t *tokens, uint32_t n_tokens)

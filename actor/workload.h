@@ -10,12 +10,13 @@
  *   {"seed": 1,
  *    "prompt_suffix": text put after each problem,
  *    "template": "r1_zero" | "short" | "plain" | any text with {prompt},
- *    "task":    {"name": "dials" | "chain" | "countdown" | "jsonl", ...},
- *    "rewards": [{"name": "accuracy" | "format", "weight": 1, "strict": false}],
- *    "corpus":  {"name": "dials" | "chain" | "jsonl", ...},
- *    "files":   {"train": NAMES, "eval": NAMES, "sft": NAMES}}
- * The keys of tasks and corpora stand in the tables of task_*.c, dials.c, chain.c and
- * corpus_*.c.  Files: config.json and tokenizer.json; generation_config.json
+ *    "task":    {"name": "dials" | "jsonl" | "countdown" | "chain_sum" | ..., ...},
+ *    "rewards": [{"name": "accuracy", "weight": 1}, {"name": "format"}, ...],
+ *    "corpus":  {"name": "dials" | "jsonl" | "worked", ...},
+ *    "files":   {"train": NAMES, "eval": NAMES, "sft": NAMES},
+ *    "data":    {"on_bad_row": "stop" | "skip", "prompt_key": ..., "grader": ...}}
+ * The keys of tasks and corpora stand in the tables of task_*.c, generate_*.c,
+ * dials.c and corpus_*.c.  Files: config.json and tokenizer.json; generation_config.json
  * and tokenizer_config.json where the model has them; data files by any name.
  *
  * Thread-safe for readers once created; scoring and polling are one thread's.
@@ -50,6 +51,7 @@ struct problem; // text and reference answer of one prompt; owned by its prompt
 struct prompt {
     uint32_t *tokens; // malloc'ed
     uint32_t n_tokens;
+    uint32_t n_skipped; // bad rows in whose place it stands
     struct problem *problem;
 };
 // kind: LEASE_GENERATE draws from the training set, LEASE_EVAL from the held-out one.
@@ -67,18 +69,29 @@ struct document {
     uint32_t *tokens; // malloc'ed
     float *loss_mask; // malloc'ed
     uint32_t n_tokens;
+    uint32_t n_skipped; // bad rows in whose place it stands
 };
 int workload_document(const struct workload *w, uint64_t index, struct document *out,
                       struct err *err);
 void document_fini(struct document *d);
 
-// Asks for a score; `ticket` comes back with it.  The response is copied.
-// Rule rewards are scored at once and collected by the next poll.
+// Lets rewards run commands that the spec names.  Until then such a reward is an
+// outcome of its own and nothing is run.
+void workload_allow_commands(struct workload *w);
+
+// Asks for a score; `ticket` comes back with it, whatever becomes of it.  The
+// response is copied.  Rules are judged at once and collected by the next poll.
+// -1: it cannot be asked for.
 int workload_score(struct workload *w, uint64_t ticket, const struct prompt *prompt,
                    const uint32_t *response, uint32_t n_tokens, enum finish_reason finish,
                    struct err *err);
-// True: one finished score.  False: none at the moment.
+// True: one finished score.  False: none at the moment.  Drives scorers that are
+// processes; never waits.
 bool workload_poll(struct workload *w, uint64_t *ticket, struct score *out);
+void workload_cancel(struct workload *w, uint64_t ticket); // nobody wants this score any more
+size_t workload_scoring(const struct workload *w);         // asked for and not yet collected
+// Readable when a scorer has something to say; -1: there is no such scorer.
+int workload_scorer_fd(const struct workload *w);
 
 // For people and logs: malloc'ed text of ids; of a response as scoring reads it,
 // without the id that ended it.

@@ -20,7 +20,7 @@ struct corpus_text {
     struct corpus_segment {
         size_t size_bytes;
         float weight;
-    } *segments; // malloc'ed
+    } * segments; // malloc'ed
     uint32_t n_segments, room;
 };
 void corpus_text_init(struct corpus_text *t);

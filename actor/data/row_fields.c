@@ -25,19 +25,19 @@ int row_split(const struct served_files *files, bool holds_out, struct jsonl *tr
 }
 
 struct json_document *row_read(const struct jsonl *rows, bool is_shuffled, uint64_t seed,
-                               uint64_t n, uint64_t *row, struct err *err)
+                               uint64_t n, struct jsonl_line *line, struct err *err)
 {
     if (rows->n_rows == 0) {
         err_set(err, ERR_USAGE, "no data file for this kind of prompt was named in spec.files");
         return NULL;
     }
-    *row = n % rows->n_rows;
+    uint64_t row = n % rows->n_rows;
     uint32_t epoch = (uint32_t)(n / rows->n_rows);
-    if (is_shuffled) *row = permutation_at(seed, epoch, rows->n_rows, *row);
-    return jsonl_read(rows, *row, err);
+    if (is_shuffled) row = permutation_at(seed, epoch, rows->n_rows, row);
+    *line = jsonl_line_at(rows, row);
+    return jsonl_parse(rows, line, err);
 }
 
-// The shortest decimal text that reads back as the same number.
 static char *number_text(struct json value)
 {
     char text[64];
@@ -53,40 +53,49 @@ static char *number_text(struct json value)
     return text_copy(text, strlen(text));
 }
 
-int row_text(struct json row, const char *key, const char *const *usual, const char *option,
-             char **out, struct err *err)
+int row_text(struct json value, const char *what, char **out, struct err *err)
 {
-    struct json value = {0};
-    if (key[0] != '\0') {
-        value = json_member(row, key);
-    } else {
-        for (size_t i = 0; usual[i] != NULL && !json_is_present(value); i++) {
-            key = usual[i];
-            value = json_member(row, key);
-        }
-        if (!json_is_present(value))
-            return err_set(err, ERR_FORMAT, "none of the usual columns (%s, ...): set %s", usual[0],
-                           option);
-    }
     size_t size_bytes;
     const char *text = json_to_string(value, &size_bytes);
-    if (text != NULL && strlen(text) == size_bytes) {
+    *out = NULL;
+    if (text != NULL && strlen(text) == size_bytes)
         *out = text_copy(text, size_bytes);
-        return 0;
-    }
-    if (text == NULL && json_is_number(value)) {
+    else if (text == NULL && json_is_number(value))
         *out = number_text(value);
-        return 0;
+    if (*out != NULL) return 0;
+    return err_set(err, ERR_FORMAT, "%s: want text or a number%s", what,
+                   text != NULL              ? ", it holds a character 0"
+                   : !json_is_present(value) ? ", it is absent"
+                                             : "");
+}
+
+int row_text_of(struct json row, const char *const *keys, const char *option, char **out,
+                struct err *err)
+{
+    char what[80];
+    for (size_t i = 0; keys[i] != NULL; i++) {
+        struct json value = json_member(row, keys[i]);
+        if (!json_is_present(value)) continue;
+        snprintf(what, sizeof what, "column '%s'", keys[i]);
+        return row_text(value, what, out, err);
     }
-    return err_set(err, ERR_FORMAT, "column '%s': want text or a number%s", key,
-                   json_is_present(value) ? "" : ", it is absent");
+    *out = NULL;
+    return err_set(err, ERR_FORMAT, "none of the usual columns (%s, ...): set %s", keys[0], option);
+}
+
+char *row_json(struct json value)
+{
+    struct json_writer w;
+    json_writer_init(&w);
+    json_put_value(&w, NULL, value);
+    return w.bytes;
 }
 
 uint32_t row_level(struct json row, const char *key)
 {
     struct json value = json_member(row, key);
-    if (json_is_integer(value)) {
-        int64_t level = json_to_i64(value);
+    if (json_is_number(value)) {
+        double level = json_to_double(value);
         return level > 0 && level < 1000 ? (uint32_t)level : 0;
     }
     const char *text = json_to_string(value, NULL);

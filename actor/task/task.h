@@ -48,6 +48,11 @@ struct task_kind {
     // this kind cannot.
     int (*work_out)(const void *state, uint64_t n, const struct working *working,
                     struct problem *out, struct err *err);
+    // What stands in for training problem n when it cannot be used, the
+    // attempt-th of 1 .. DATASET_ATTEMPTS_MAX; as pure as the problem is.  NULL:
+    // nothing does.
+    int (*substitute)(const void *state, uint64_t n, uint32_t attempt, struct problem *out,
+                      struct err *err);
 };
 
 extern const struct task_kind task_countdown, task_dials, task_generated, task_jsonl, task_mix;
