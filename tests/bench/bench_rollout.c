@@ -6,7 +6,7 @@
  * Not timed: making the weights, prefill (shown on its own).  One group of B
  * samples shares a prompt of 128 tokens; 128 new tokens each; no stop id.
  *
- *   bench_rollout SHAPE(s15|m110|q1m) [THREADS] [f32|bf16] [REPEATS]
+ *   bench_rollout SHAPE(s15|m110|q1m|q500) [THREADS] [f32|bf16] [REPEATS]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +23,55 @@ static const struct {
     const char *name;
     struct shape shape;
 } shapes[] = {
-    {"s15", {6, 384, 6, 6, 64, 1024, 4096, 512, 1e-5f, 10000.0, true, false, false}},
-    {"m110", {12, 768, 12, 12, 64, 2048, 32000, 512, 1e-5f, 10000.0, true, false, false}},
-    {"q1m", {4, 128, 4, 2, 32, 352, 64, 512, 1e-6f, 200.0, false, true, false}},
+    {"s15",
+     {.n_layers = 6,
+      .width = 384,
+      .n_heads = 6,
+      .n_kv_heads = 6,
+      .head_width = 64,
+      .ffn_width = 1024,
+      .vocab_size = 4096,
+      .context_length = 512,
+      .norm_epsilon = 1e-5f,
+      .rope_theta = 10000.0,
+      .tied_embeddings = true}},
+    {"m110",
+     {.n_layers = 12,
+      .width = 768,
+      .n_heads = 12,
+      .n_kv_heads = 12,
+      .head_width = 64,
+      .ffn_width = 2048,
+      .vocab_size = 32000,
+      .context_length = 512,
+      .norm_epsilon = 1e-5f,
+      .rope_theta = 10000.0,
+      .tied_embeddings = true}},
+    {"q500",
+     {.n_layers = 24,
+      .width = 896,
+      .n_heads = 14,
+      .n_kv_heads = 2,
+      .head_width = 64,
+      .ffn_width = 4864,
+      .vocab_size = 151936,
+      .context_length = 512,
+      .norm_epsilon = 1e-6f,
+      .rope_theta = 1e6,
+      .tied_embeddings = true,
+      .qkv_bias = true}},
+    {"q1m",
+     {.n_layers = 4,
+      .width = 128,
+      .n_heads = 4,
+      .n_kv_heads = 2,
+      .head_width = 32,
+      .ffn_width = 352,
+      .vocab_size = 64,
+      .context_length = 512,
+      .norm_epsilon = 1e-6f,
+      .rope_theta = 200.0,
+      .qk_norm = true}},
 };
 
 static int by_value(const void *left, const void *right)
