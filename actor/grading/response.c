@@ -3,38 +3,22 @@
 #include <string.h>
 
 #include "actor/grading/answer.h"
+#include "actor/grading/response_format.h"
 
 static const char *const reflective_words[] = {"wait",  "mistake", "however", "but",      "retry",
                                                "error", "verify",  "wrong",   "evaluate", "check"};
 enum { REFLECTIVE_WORDS = sizeof reflective_words / sizeof reflective_words[0] };
 
-// --- format --------------------------------------------------------------------------------------
-
-static const char *const tags[] = {"<think>", "</think>", "<answer>", "</answer>"};
-
-static bool is_formatted(struct view text)
-{
-    size_t at[4];
-    for (size_t i = 0; i < 4; i++) {
-        if (text_count(text, tags[i]) != 1) return false;
-        at[i] = text_find(text, tags[i], 0);
-    }
-    size_t end_of_think = at[1] + strlen(tags[1]);
-    if (at[0] > at[1] || end_of_think > at[2] || at[2] > at[3]) return false;
-    struct view before = text_part(text, 0, at[0]);
-    struct view between = text_part(text, end_of_think, at[2]);
-    struct view after = text_part(text, at[3] + strlen(tags[3]), text.size_bytes);
-    return text_is_blank(before) && text_is_blank(between) && text_is_blank(after);
-}
+// --- parts ---------------------------------------------------------------------------------------
 
 static struct view find_reasoning(struct view text)
 {
-    size_t answer = text_find(text, "<answer>", 0);
-    size_t end = answer == TEXT_NOWHERE ? text.size_bytes : answer;
-    size_t think = text_find(text, "<think>", 0);
-    if (think == TEXT_NOWHERE || think > end) return text_part(text, 0, end);
-    size_t start = think + strlen("<think>");
-    size_t close = text_find(text, "</think>", start);
+    const size_t answer = text_find(text, "<answer>", 0);
+    const size_t end = answer == TEXT_NOWHERE ? text.size_bytes : answer;
+    const size_t think = text_find(text, "<think>", 0);
+    const bool is_open = think != TEXT_NOWHERE && think <= end;
+    const size_t start = is_open ? think + strlen("<think>") : 0;
+    const size_t close = text_find(text, "</think>", start);
     return text_part(text, start, close != TEXT_NOWHERE && close < end ? close : end);
 }
 
@@ -80,8 +64,9 @@ void response_read(struct response *out, struct view text, bool is_stopped, uint
     *out = (struct response){.text = text, .answer = {text.bytes, 0}};
     struct view answer;
     if (answer_find(text, &answer)) out->answer = answer;
-    out->is_formatted = is_stopped && is_formatted(text);
-    struct view reasoning = find_reasoning(text);
+    out->is_formatted = response_format_strict->value(text, is_stopped) >= 1;
+    const struct view reasoning = find_reasoning(text);
+    out->reasoning = reasoning;
     out->n_steps = (uint32_t)text_count(reasoning, "=");
     out->n_reflective = count_reflective(text);
     if (out->n_steps < (n_steps_needed == 0 ? 1 : n_steps_needed))

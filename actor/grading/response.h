@@ -2,12 +2,10 @@
  * response.h - what can be said about a response from its text alone.
  *
  * The one place where these are defined:
- *  formatted  the text, white space at its ends aside, is
- *             <think>…</think><answer>…</answer> (white space allowed between
- *             the two parts), each tag in it exactly once, and the model
- *             stopped by itself.
- *  reasoning  what stands between <think> and </think>; without <think> all
- *             before the first <answer>; an unclosed <think> runs to there too.
+ *  formatted  it has the strict form (response_format.h).
+ *  reasoning  what stands between <think> and </think>; without <think> (a
+ *             template may have written it) from the start; without </think> up
+ *             to the first <answer> or the end.
  *  steps      "=" signs in the reasoning: worked-out values.
  *  reflective whole words of the whole text, any case, out of: wait mistake
  *             however but retry error verify wrong evaluate check.
@@ -28,6 +26,7 @@ enum response_style { STYLE_SHORT = 0, STYLE_LONG = 1, STYLE_CHECKED = 2 };
 struct response {
     struct view text;
     struct view answer; // size 0: none
+    struct view reasoning;
     bool is_formatted;
     uint32_t n_steps;
     uint32_t n_reflective;

@@ -338,7 +338,7 @@ static void wrong_settings_are_refused_by_key(void **state)
     expect_refused("{\"name\":\"dials\",\"levels\":[10]}", "null", "spec.task.levels");
     expect_refused("{\"name\":\"dials\",\"levels\":[]}", "null", "no levels");
     expect_refused("{\"name\":\"dials\",\"swap\":1.5}", "null", "spec.task.swap");
-    expect_refused("{\"name\":\"chain\"}", corpus_spec, "needs the dials task");
+    expect_refused("{\"name\":\"chain_sum\"}", corpus_spec, "needs the dials task");
     expect_refused(task_spec, "{\"name\":\"dials\",\"textbook\":0.95}", "textbook + drill");
     expect_refused(task_spec, "{\"name\":\"dials\",\"long\":0.99}", "long + partial");
     expect_refused(task_spec, "{\"name\":\"dials\",\"textbook_levels\":[]}", "textbook_levels");
@@ -502,13 +502,16 @@ static void drills_weigh_what_can_be_known(void **state)
 
 static struct score score_of(const struct problem *p, const char *text)
 {
-    struct rewards rewards;
+    static struct rewards rewards; // owns the names in its scores
+    static const struct reward_setting setting = {.max_response_length = UINT32_MAX};
     struct err err;
     struct score score;
     const char *spec = "[{\"name\":\"accuracy\",\"strict\":true},{\"name\":\"format\"}]";
     struct json_document *document = json_parse(spec, strlen(spec), "rewards", &err);
-    assert_int_equal(rewards_init(&rewards, json_root(document), &err), 0);
-    rewards_score(&rewards, p, (struct view){text, strlen(text)}, true, &score);
+    rewards_fini(&rewards);
+    assert_int_equal(rewards_init(&rewards, json_root(document), &setting, &err), 0);
+    const struct reward_case c = {p, {text, strlen(text)}, true, REWARD_TOKENS_UNKNOWN};
+    rewards_judge(&rewards, &c, &score);
     json_destroy(document);
     return score;
 }
@@ -544,6 +547,7 @@ static void pages_mostly_guess_and_are_graded_as_answers_will_be(void **state)
         snprintf(answer, sizeof answer, "%d %d", dials[0], dials[1]);
         struct problem p = {.source = "dials",
                             .answer = answer,
+                            .grader = &grader_exact,
                             .n_steps = (uint32_t)(puzzle.asked - puzzle.start_letter)};
         const char *response = strstr(document.text.bytes, "Assistant:") + strlen("Assistant:");
         struct score score = score_of(&p, response);

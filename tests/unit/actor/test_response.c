@@ -232,7 +232,10 @@ static char *expand(const char *text)
     if (template_init(&t, text, &err) != 0) fail_msg("%s", err.text);
     struct text_buffer out;
     text_buffer_init(&out);
-    template_add(&t, "P", &out);
+    struct conversation c = {.n_turns = 0};
+    conversation_add(&c, "user", view_of("P"));
+    template_add(&t, &c, &out);
+    conversation_fini(&c);
     template_fini(&t);
     return text_buffer_take(&out);
 }
