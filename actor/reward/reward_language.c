@@ -1,6 +1,6 @@
 /*
  * language_consistency: the share of the target language's words in the chain of
- * thought (R1, equation 7); words and what does not count as one: words.h.
+ * thought (R1, equation 7); words and what does not count as one: script_words.h.
  *   language  "en", "zh", ..., or "prompt" (the default): the language of the last
  *             user turn of the prompt, by the script of most of its words; of the
  *             reasoning itself where the prompt has no words
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "actor/reward/reward_kind.h"
-#include "actor/reward/words.h"
+#include "actor/reward/script_words.h"
 
 struct language {
     char name[SPEC_STRING_BYTES];

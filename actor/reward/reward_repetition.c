@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "actor/reward/reward_kind.h"
-#include "actor/reward/words.h"
+#include "actor/reward/script_words.h"
 #include "actor/text/text_buffer.h"
 #include "actor/text/utf8.h"
 #include "common/base/hash.h"

@@ -1,5 +1,5 @@
 /*
- * words.h - words of a text by Unicode script.
+ * script_words.h - words of a text by Unicode script.
  *
  * A word is a run of letters of one script (marks, and an apostrophe between two
  * letters, belong to it); in Han, Hiragana and Katakana every character is a
@@ -8,8 +8,8 @@
  * formulas between $…$, $$…$$, \(…\) and \[…\], code between ` and between ```,
  * and <tags>.
  */
-#ifndef ARGOSY_ACTOR_REWARD_WORDS_H
-#define ARGOSY_ACTOR_REWARD_WORDS_H
+#ifndef ARGOSY_ACTOR_REWARD_SCRIPT_WORDS_H
+#define ARGOSY_ACTOR_REWARD_SCRIPT_WORDS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "actor/reward/words.h"
+#include "actor/reward/script_words.h"
 
 #include <string.h>
 #include <utf8proc.h>
