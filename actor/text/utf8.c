@@ -38,6 +38,27 @@ size_t utf8_valid_bytes(const char *text, size_t size_bytes)
     return at;
 }
 
+size_t utf8_open_bytes(const char *text, size_t size_bytes)
+{
+    static const unsigned char fillers[] = {0x80, 0x90, 0xa0}; // one fits, if any does
+    for (size_t n = 1; n <= 3 && n <= size_bytes; n++) {
+        const char *start = text + size_bytes - n;
+        unsigned char lead = (unsigned char)start[0];
+        if (is_continuation(lead)) continue;
+        size_t whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+        if (lead < 0xc2 || lead > 0xf4 || n >= whole) return 0;
+        for (size_t i = 0; i < sizeof fillers; i++) {
+            char character[4] = {0};
+            uint32_t ignored;
+            for (size_t k = 0; k < whole; k++)
+                character[k] = k < n ? start[k] : k == 1 ? (char)fillers[i] : (char)0x80;
+            if (utf8_next(character, whole, &ignored) == whole) return n;
+        }
+        return 0;
+    }
+    return 0;
+}
+
 size_t utf8_put(uint32_t c, char out[4])
 {
     if (c < 0x80) {

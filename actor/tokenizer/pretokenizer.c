@@ -3,20 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What ByteLevel cuts by when it is told to: contractions, runs of letters,
-// digits or other signs with at most one space before them, runs of space.
-#define BYTE_LEVEL_PATTERN                                                                         \
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+// --- cutting -------------------------------------------------------------------------------------
 
-void pieces_init(struct pieces *p)
+void cutting_init(struct cutting *c)
 {
-    *p = (struct pieces){0};
+    *c = (struct cutting){.scan = regex_scan_create()};
 }
 
-void pieces_fini(struct pieces *p)
+void cutting_fini(struct cutting *c)
 {
-    free(p->items);
-    *p = (struct pieces){0};
+    regex_scan_destroy(c->scan);
+    free(c->pieces.items);
+    free(c->spare.items);
+    text_buffer_fini(&c->written);
+    text_buffer_fini(&c->rewritten);
+    *c = (struct cutting){0};
 }
 
 static void pieces_add(struct pieces *p, size_t start, size_t size_bytes)
@@ -30,125 +31,102 @@ static void pieces_add(struct pieces *p, size_t start, size_t size_bytes)
     p->items[p->count++] = (struct piece){start, size_bytes};
 }
 
-// --- reading -------------------------------------------------------------------------------------
+struct joint { // how a stretch meets the one before it
+    enum split_behavior behavior;
+    bool was_match; // of the stretch before; for MERGED_WITH_PREVIOUS: and not merged
+    bool is_open;   // there is a stretch before it, in this piece
+};
 
-static int add_step(struct pretokenizer *p, const char *pattern, bool keep_matches, bool keep_gaps,
-                    struct err *err)
+static void add_stretch(struct pieces *out, struct joint *j, size_t start, size_t end,
+                        bool is_match)
 {
-    if (p->byte_level)
-        return err_set(err, ERR_FORMAT, "pre_tokenizer: a step after ByteLevel is not implemented");
-    if (p->n_steps == PRETOKENIZER_STEPS_MAX)
-        return err_set(err, ERR_LIMIT, "pre_tokenizer: more than %d steps", PRETOKENIZER_STEPS_MAX);
-    struct tokenizer_regex *regex = tokenizer_regex_create(pattern, err);
-    if (regex == NULL) return err_prefix(err, "pre_tokenizer");
-    p->steps[p->n_steps++] = (struct pretokenizer_step){regex, keep_matches, keep_gaps};
-    return 0;
-}
-
-static int read_split(struct pretokenizer *p, struct json value, struct err *err)
-{
-    struct json pattern = json_member(value, "pattern");
-    const char *regex = json_to_string(json_member(pattern, "Regex"), NULL);
-    size_t literal_bytes;
-    const char *literal = json_to_string(json_member(pattern, "String"), &literal_bytes);
-    const char *behavior = json_to_string(json_member(value, "behavior"), NULL);
-    bool invert = json_to_bool(json_member(value, "invert"));
-    if (regex == NULL && literal == NULL)
-        return err_set(err, ERR_FORMAT, "pre_tokenizer: Split needs pattern.Regex or .String");
-    bool isolated = behavior != NULL && strcmp(behavior, "Isolated") == 0;
-    if (!isolated && (behavior == NULL || strcmp(behavior, "Removed") != 0))
-        return err_set(err, ERR_FORMAT, "pre_tokenizer: Split behavior '%s' is not implemented",
-                       behavior == NULL ? "" : behavior);
-    char *escaped = regex != NULL ? NULL : tokenizer_regex_escape(literal, literal_bytes);
-    int result =
-        add_step(p, regex != NULL ? regex : escaped, isolated || invert, isolated || !invert, err);
-    free(escaped);
-    return result;
-}
-
-static int read_byte_level(struct pretokenizer *p, struct json value, struct err *err)
-{
-    if (json_to_bool(json_member(value, "add_prefix_space")))
-        return err_set(err, ERR_FORMAT,
-                       "pre_tokenizer: ByteLevel with add_prefix_space is not implemented");
-    struct json use_regex = json_member(value, "use_regex");
-    bool cut = !json_is_bool(use_regex) || json_to_bool(use_regex);
-    if (cut && add_step(p, BYTE_LEVEL_PATTERN, true, true, err) != 0) return -1;
-    p->byte_level = true;
-    return 0;
-}
-
-static int read_step(struct pretokenizer *p, struct json value, struct err *err)
-{
-    const char *type = json_to_string(json_member(value, "type"), NULL);
-    if (type == NULL) return err_set(err, ERR_FORMAT, "pre_tokenizer: no type");
-    if (strcmp(type, "Split") == 0) return read_split(p, value, err);
-    if (strcmp(type, "ByteLevel") == 0) return read_byte_level(p, value, err);
-    if (strcmp(type, "WhitespaceSplit") == 0) return add_step(p, "\\s", false, true, err);
-    if (strcmp(type, "Digits") == 0) {
-        bool each = json_to_bool(json_member(value, "individual_digits"));
-        return add_step(p, each ? "\\p{N}" : "\\p{N}+", true, true, err);
+    if (start == end) return;
+    bool joins = false;
+    if (j->is_open) {
+        joins = (j->behavior == SPLIT_CONTIGUOUS && is_match == j->was_match) ||
+                (j->behavior == SPLIT_MERGED_WITH_PREVIOUS && is_match && !j->was_match) ||
+                (j->behavior == SPLIT_MERGED_WITH_NEXT && !is_match && j->was_match);
     }
-    return err_set(err, ERR_FORMAT, "pre_tokenizer: '%.60s' is not implemented", type);
+    j->was_match = is_match;
+    if (is_match && j->behavior == SPLIT_REMOVED) return;
+    j->is_open = true;
+    if (joins)
+        out->items[out->count - 1].size_bytes = end - out->items[out->count - 1].start;
+    else
+        pieces_add(out, start, end - start);
 }
-
-int pretokenizer_init(struct pretokenizer *p, struct json value, struct err *err)
-{
-    *p = (struct pretokenizer){0};
-    if (!json_is_present(value)) return 0;
-    const char *type = json_to_string(json_member(value, "type"), NULL);
-    int result = 0;
-    if (type != NULL && strcmp(type, "Sequence") == 0) {
-        struct json list = json_member(value, "pretokenizers");
-        for (size_t i = 0; i < json_count(list) && result == 0; i++)
-            result = read_step(p, json_item(list, i), err);
-    } else {
-        result = read_step(p, value, err);
-    }
-    if (result != 0) pretokenizer_fini(p);
-    return result;
-}
-
-void pretokenizer_fini(struct pretokenizer *p)
-{
-    for (size_t i = 0; i < p->n_steps; i++)
-        tokenizer_regex_destroy(p->steps[i].regex);
-    *p = (struct pretokenizer){0};
-}
-
-// --- cutting -------------------------------------------------------------------------------------
 
 // Each piece is a text of its own: a pattern does not look beyond its ends.
-static int cut_piece(const struct pretokenizer_step *step, struct regex_scan *scan,
-                     const char *text, struct piece piece, struct pieces *out, struct err *err)
+static int cut_piece(const struct pretokenizer_step *step, struct cutting *c, struct piece piece,
+                     struct err *err)
 {
-    size_t at = 0;
+    struct joint joint = {.behavior = step->behavior};
+    const size_t base = piece.start;
+    size_t at = 0, start, end;
     while (at < piece.size_bytes) {
-        size_t start, end;
-        int found = tokenizer_regex_find(step->regex, scan, text + piece.start, piece.size_bytes,
-                                         at, &start, &end, err);
+        int found = tokenizer_regex_find(step->regex, c->scan, c->text.bytes + base,
+                                         piece.size_bytes, at, &start, &end, err);
         if (found < 0) return -1;
         if (found == 0) break;
-        if (step->keep_gaps) pieces_add(out, piece.start + at, start - at);
-        if (step->keep_matches) pieces_add(out, piece.start + start, end - start);
+        add_stretch(&c->pieces, &joint, base + at, base + start, step->inverted);
+        add_stretch(&c->pieces, &joint, base + start, base + end, !step->inverted);
         at = end;
     }
-    if (step->keep_gaps) pieces_add(out, piece.start + at, piece.size_bytes - at);
+    add_stretch(&c->pieces, &joint, base + at, base + piece.size_bytes, step->inverted);
     return 0;
 }
 
-int pretokenizer_cut(const struct pretokenizer *p, struct regex_scan *scan, const char *text,
-                     size_t size_bytes, struct pieces *out, struct pieces *spare, struct err *err)
+// Copies a piece to the text that is written, with its spaces made visible.
+static void write_piece(const struct pretokenizer_step *step, struct cutting *c, struct piece piece,
+                        bool is_first)
 {
-    out->count = 0;
-    pieces_add(out, 0, size_bytes);
+    struct text_buffer *out = &c->rewritten;
+    const char *text = c->text.bytes + piece.start;
+    const size_t n_space = strlen(step->space), start = out->size_bytes;
+    bool has_space =
+        text[0] == ' ' || (piece.size_bytes >= n_space && memcmp(text, step->space, n_space) == 0);
+    if (!has_space && (step->prefix == PREFIX_ALWAYS || (step->prefix == PREFIX_FIRST && is_first)))
+        text_buffer_add(out, step->space, n_space);
+    for (size_t at = 0; at < piece.size_bytes;) {
+        const char *space = memchr(text + at, ' ', piece.size_bytes - at);
+        size_t n = space == NULL ? piece.size_bytes - at : (size_t)(space - text) - at;
+        text_buffer_add(out, text + at, n);
+        if (space != NULL) text_buffer_add(out, step->space, n_space);
+        at += n + (space != NULL);
+    }
+    pieces_add(&c->pieces, start, out->size_bytes - start);
+}
+
+static void write_pieces(const struct pretokenizer_step *step, struct cutting *c, bool is_start)
+{
+    text_buffer_clear(&c->rewritten);
+    for (size_t i = 0; i < c->spare.count; i++)
+        write_piece(step, c, c->spare.items[i], is_start && i == 0);
+    struct text_buffer swap = c->written; // the text may lie in it
+    c->written = c->rewritten;
+    c->rewritten = swap;
+    c->text = text_buffer_view(&c->written);
+}
+
+int pretokenizer_cut(const struct pretokenizer *p, struct view text, bool is_start,
+                     struct cutting *c, struct err *err)
+{
+    c->text = text;
+    c->pieces.count = 0;
+    pieces_add(&c->pieces, 0, text.size_bytes);
     for (size_t s = 0; s < p->n_steps; s++) {
-        struct pieces swap = *spare;
-        *spare = *out;
-        *out = swap;
-        out->count = 0;
-        for (size_t i = 0; i < spare->count; i++)
-            if (cut_piece(&p->steps[s], scan, text, spare->items[i], out, err) != 0) return -1;
+        struct pieces swap = c->spare;
+        c->spare = c->pieces;
+        c->pieces = swap;
+        c->pieces.count = 0;
+        if (p->steps[s].regex == NULL) {
+            write_pieces(&p->steps[s], c, is_start);
+            continue;
+        }
+        for (size_t i = 0; i < c->spare.count; i++)
+            if (cut_piece(&p->steps[s], c, c->spare.items[i], err) != 0) return -1;
+        is_start = is_start && c->spare.count > 0 && c->pieces.count > 0 &&
+                   c->pieces.items[0].start == c->spare.items[0].start;
     }
     return 0;
 }

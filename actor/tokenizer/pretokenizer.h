@@ -1,8 +1,9 @@
 /*
  * pretokenizer.h - cuts a text into the pieces that a tokenizer's model sees.
  *
- * A list of steps, each cutting the pieces of the one before by a pattern.
- * Immutable once created; a user brings the pieces and the scan.
+ * A list of steps: some cut the pieces of the one before by a pattern, some
+ * write them anew (a space in front, spaces made visible).  Immutable once
+ * created; a user brings the cutting, which holds the pieces and the scan.
  */
 #ifndef ARGOSY_ACTOR_TOKENIZER_PRETOKENIZER_H
 #define ARGOSY_ACTOR_TOKENIZER_PRETOKENIZER_H
@@ -10,26 +11,49 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "actor/text/text_buffer.h"
 #include "actor/tokenizer/tokenizer_regex.h"
 #include "common/base/err.h"
 #include "common/base/json.h"
 
-#define PRETOKENIZER_STEPS_MAX 16
+#define PRETOKENIZER_STEPS_MAX 32
 
 struct piece {
-    size_t start, size_bytes; // in the text that was cut
+    size_t start, size_bytes; // in the text of the cutting
 };
 
 struct pieces {
     struct piece *items; // malloc'ed
     size_t count, room;
 };
-void pieces_init(struct pieces *p);
-void pieces_fini(struct pieces *p);
+
+struct cutting { // one user's scratch, and its result
+    struct regex_scan *scan;
+    struct view text;
+    struct pieces pieces, spare;
+    struct text_buffer written, rewritten;
+};
+void cutting_init(struct cutting *c);
+void cutting_fini(struct cutting *c);
+
+// What becomes of a match, as the format calls it.
+enum split_behavior {
+    SPLIT_REMOVED,
+    SPLIT_ISOLATED,
+    SPLIT_MERGED_WITH_PREVIOUS,
+    SPLIT_MERGED_WITH_NEXT,
+    SPLIT_CONTIGUOUS, // neighbours of a kind stay together
+};
+
+enum prefix_rule { PREFIX_NEVER, PREFIX_FIRST, PREFIX_ALWAYS };
 
 struct pretokenizer_step {
-    struct tokenizer_regex *regex;
-    bool keep_matches, keep_gaps;
+    struct tokenizer_regex *regex; // NULL: a step that writes
+    enum split_behavior behavior;
+    bool inverted; // what does not match counts as the match
+    // of a step that writes: spaces become `space`, and one comes in front
+    char *space; // malloc'ed
+    enum prefix_rule prefix;
 };
 
 struct pretokenizer {
@@ -43,8 +67,9 @@ struct pretokenizer {
 int pretokenizer_init(struct pretokenizer *p, struct json value, struct err *err);
 void pretokenizer_fini(struct pretokenizer *p);
 
-// out and spare are cleared first; the pieces end up in out.
-int pretokenizer_cut(const struct pretokenizer *p, struct regex_scan *scan, const char *text,
-                     size_t size_bytes, struct pieces *out, struct pieces *spare, struct err *err);
+// The pieces end up in the cutting, until the next cut.  is_start: nothing
+// stands before the text.
+int pretokenizer_cut(const struct pretokenizer *p, struct view text, bool is_start,
+                     struct cutting *c, struct err *err);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * tokenizer_nfc.h - Unicode's canonical composition, over utf8proc.
+ * tokenizer_nfc.h - what Unicode's tables know: normal forms and kinds of
+ * characters, over utf8proc.
  *
  * The only user of utf8proc.h.
  */
@@ -8,12 +9,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-// True when the text is in NFC without looking anything up: every code point
-// is below U+0300, the first that can combine.
-bool nfc_is_plain(const char *text, size_t size_bytes);
+enum normal_form { FORM_C, FORM_D, FORM_KC, FORM_KD };
 
-// The NFC form of valid UTF-8, malloc'ed.
-char *nfc_compose(const char *text, size_t size_bytes, size_t *out_bytes);
+// True when the text is in this form without looking anything up: every code
+// point is below the first that the form changes or that can combine.
+bool nfc_is_plain(enum normal_form form, const char *text, size_t size_bytes);
+
+// That form of valid UTF-8, malloc'ed.
+char *nfc_convert(enum normal_form form, const char *text, size_t size_bytes, size_t *out_bytes);
+
+// A letter, mark, decimal digit or connector: what a word is made of.
+bool nfc_is_word(uint32_t code_point);
 
 #endif

@@ -201,25 +201,55 @@ static const struct {
     {"{}", "model: want an object"},
     {"{\"model\":{\"type\":\"Unigram\"}}", "'Unigram' is not implemented"},
     {"{\"normalizer\":{\"type\":\"Lowercase\"},\"model\":{}}", "'Lowercase'"},
-    {"{\"pre_tokenizer\":{\"type\":\"Metaspace\"},\"model\":{}}", "'Metaspace'"},
-    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},"
-     "\"behavior\":\"Isolated\"},\"model\":{}}",
+    {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"x\"},"
+     "\"model\":{}}",
+     "0 bytes"},
+    {"{\"pre_tokenizer\":{\"type\":\"Metaspace\"},\"model\":{}}", "Metaspace needs a replacement"},
+    {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":"
+     "\"second\"},\"model\":{}}",
+     "'second'"},
+    {"{\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"},\"model\":{}}", "'UnicodeScripts'"},
+    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":"
+     "\"Isolated\"},\"model\":{}}",
      "pattern '('"},
-    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},"
-     "\"behavior\":\"MergedWithNext\"},\"model\":{}}",
-     "'MergedWithNext'"},
-    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},\"model\":{}}",
-     "add_prefix_space"},
-    {"{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}", "without a ByteLevel"},
-    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\","
-     "\"byte_fallback\":true,\"vocab\":{},\"merges\":[]}}",
+    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Merged\"}"
+     ",\"model\":{}}",
+     "'Merged'"},
+    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a*\"},\"behavior\":"
+     "\"Isolated\"},\"model\":{}}",
+     "matches nothing"},
+    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\ba\"},\"behavior\":"
+     "\"Isolated\"},\"model\":{}}",
+     "'\\b'"},
+    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a{2}+\"},\"behavior\":"
+     "\"Isolated\"},\"model\":{}}",
+     "'}+'"},
+    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?m:a)\"},\"behavior\":"
+     "\"Isolated\"},\"model\":{}}",
+     "'(?m:'"},
+    {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(*F)\"},\"behavior\":"
+     "\"Isolated\"},\"model\":{}}",
+     "'(*'"},
+    {"{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{"
+     "\"type\":\"Digits\"}]},\"model\":{}}",
+     "after ByteLevel"},
+    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"dropout\":0.1,"
+     "\"vocab\":{},\"merges\":[]}}",
+     "model.dropout"},
+    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"byte_fallback\":"
+     "true,\"vocab\":{\"a\":0},\"merges\":[]}}",
      "model.byte_fallback"},
-    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\","
-     "\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}",
+    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},"
+     "\"merges\":[\"a b\"]}}",
      "model.merges[0]"},
-    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\","
-     "\"vocab\":{\"a\":0},\"merges\":[]}}",
-     "no token for byte"},
+    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{},"
+     "\"merges\":[]}}",
+     "no token for a byte"},
+    {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"unk_token\":\"?\",\"merges\":[]}}",
+     "unk_token: '?'"},
+    {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},"
+     "\"merges\":[]},\"decoder\":{\"type\":\"Fuse\"}}",
+     "'Fuse' is not implemented for this model"},
     {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"b\":0}}}",
      "given to both 'a' and 'b'"},
     {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":99999999}}}", "'a' needs an id below"},
@@ -227,11 +257,23 @@ static const struct {
     {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}},\"decoder\":{\"type\":\"WordPiece\"}"
      "}",
      "'WordPiece'"},
-    {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}},"
-     "\"post_processor\":{\"type\":\"BertProcessing\"}}",
+    {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}},\"decoder\":{\"type\":\"Sequence\","
+     "\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Metaspace\",\"replacement\":\"_\"}]}}",
+     "'Metaspace' after Fuse"},
+    {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}},\"decoder\":{\"type\":\"Sequence\","
+     "\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" "
+     "\",\"start\":0,\"stop\":1}]}}",
+     "Strip with a stop"},
+    {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}},\"post_processor\":{\"type\":"
+     "\"BertProcessing\"}}",
      "'BertProcessing'"},
-    {"{\"added_tokens\":[{\"id\":0,\"content\":\"x\",\"single_word\":true}],\"model\":{}}",
-     "single_word of 'x'"},
+    {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}},\"post_processor\":{\"type\":"
+     "\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"b\"}}]}}",
+     "no token 'b'"},
+    {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}},\"post_processor\":{\"type\":"
+     "\"TemplateProcessing\",\"single\":[]}}",
+     "the text once"},
+    {"{\"added_tokens\":[{\"id\":0,\"content\":\"\"}],\"model\":{}}", "token 0 is empty"},
 };
 
 static void what_is_not_implemented_is_refused_by_name(void **state)
