@@ -33,7 +33,7 @@ expect "whether rewards are within what two rewards of 1 can be" true \
 expect "whether responses keep the limit" true \
     "$(rows "$run/rl/metrics.jsonl" 'all(1 <= r["response_length/min"] <= r["response_length/max"] <= 48 for r in rows)')"
 expect "names that an evaluation lacks" "[]" \
-    "$(rows "$run/rl/metrics.jsonl" '[n for n in ["val-core/chain/acc/mean@4", "val-core/chain/acc/maj@4", "val-core/chain/acc/best@4", "val/pass@1"] if any(n not in r for r in evals) or not evals]')"
+    "$(rows "$run/rl/metrics.jsonl" '[n for n in ["val-core/dials/acc/mean@4", "val-core/dials/acc/maj@4", "val-core/dials/acc/best@4", "val/pass@1"] if any(n not in r for r in evals) or not evals]')"
 expect "steps of pre-training" 30 "$(rows "$run/base/metrics.jsonl" 'len(rows)')"
 expect "whether pre-training lowers the loss by a third" true \
     "$(rows "$run/base/metrics.jsonl" 'rows[-1]["actor/nll"] < rows[0]["actor/nll"] * 2 / 3')"
@@ -91,11 +91,11 @@ expect "stages whose memory --dry-run prints" 2 "$(grep -cE 'in all +[0-9.]+ MiB
 "$bin/argosy" init --preset tiny --seed 3 "$work/three" 2>"$work/init.err" &&
     fail "argosy init wrote into a folder that is not empty"
 expect_text "argosy init on a folder in use" "$work/init.err" 'not empty' 'force'
-"$bin/argosy" eval --model "$work/three" --task '{"name":"chain","levels":[1,2],"eval_per_level":8}' \
+"$bin/argosy" eval --model "$work/three" --task '{"name":"dials","levels":[1,2],"eval_per_level":8}' \
     --template short --run "$work/eval-three" --n 4 --n-prompts 16 --max-tokens 16 --json \
     >"$work/eval.json" || fail "argosy eval ended with status $?"
 has "$work/eval.json" "members" '["pass@1", "pass@1_stderr", "cons@4", "pass@4", "response_length_mean", "by_level", "by_style"]'
-"$bin/argosy" eval --model "$model" --task '{"name":"chain","levels":[1,2],"eval_per_level":8}' \
+"$bin/argosy" eval --model "$model" --task '{"name":"dials","levels":[1,2],"eval_per_level":8}' \
     --template short --run "$work/eval-trained" --n 4 --n-prompts 16 --max-tokens 48 \
     >"$work/eval.out" || fail "argosy eval of the trained model: status $?"
 expect_text "the table of argosy eval" "$work/eval.out" 'pass@1'

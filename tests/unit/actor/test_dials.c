@@ -546,6 +546,7 @@ static void pages_mostly_guess_and_are_graded_as_answers_will_be(void **state)
         solve(&puzzle, dials, key);
         snprintf(answer, sizeof answer, "%d %d", dials[0], dials[1]);
         struct problem p = {.source = "dials",
+                            .grader = &grader_exact,
                             .answer = answer,
                             .grader = &grader_exact,
                             .n_steps = (uint32_t)(puzzle.asked - puzzle.start_letter)};

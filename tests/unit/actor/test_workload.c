@@ -93,10 +93,10 @@ static void expect_near(double value, double wanted, double tolerance)
 static void a_preset_makes_a_folder_that_reads_back(void **state)
 {
     (void)state;
-    assert_int_equal(init("chain-1m", inside("base"), "1", NULL), 0);
+    assert_int_equal(init("quickstart", inside("base"), "1", NULL), 0);
     struct params params;
     uint16_t *flat = read_flat(inside("base"), &params);
-    assert_int_equal(params.n_elements, 752512);
+    assert_int_equal(params.n_elements, 755840);
     expect_near(deviation(flat, &params, PARAM_EMBEDDING), 0.25, 0.05);
     expect_near(deviation(flat, &params, PARAM_Q), 1.0 / 128, 0.05);
     expect_near(deviation(flat, &params, PARAM_DOWN), 1.0 / 352 / 8, 0.05);
@@ -107,7 +107,7 @@ static void a_preset_makes_a_folder_that_reads_back(void **state)
     struct err err;
     struct tokenizer *t = tokenizer_read(inside("base"), &err);
     if (t == NULL) fail_msg("%s", err.text);
-    assert_int_equal(tokenizer_id_limit(t), 54);
+    assert_int_equal(tokenizer_id_limit(t), 67);
     tokenizer_destroy(t);
 }
 
@@ -198,17 +198,17 @@ static struct workload *create(struct served *s, const char *spec)
     return w;
 }
 
-static const char chain_spec[] =
-    "{\"seed\":3,\"template\":\"short\",\"task\":{\"name\":\"chain\"},\"rewards\":[{\"name\":"
+static const char dials_spec[] =
+    "{\"seed\":3,\"template\":\"short\",\"task\":{\"name\":\"dials\"},\"rewards\":[{\"name\":"
     "\"accuracy\",\"weight\":2,\"strict\":true},{\"name\":\"format\",\"weight\":0.5}],"
-    "\"corpus\":{\"name\":\"chain\"}}";
+    "\"corpus\":{\"name\":\"dials\"}}";
 
 static void prompts_are_ids_of_the_templated_problem(void **state)
 {
     (void)state;
     struct served s;
     serve_tiny(&s);
-    struct workload *w = create(&s, chain_spec);
+    struct workload *w = create(&s, dials_spec);
     assert_int_equal(workload_shape(w)->width, 32);
     const uint32_t *stop;
     assert_int_equal(workload_stop_ids(w, &stop), 1);
@@ -222,7 +222,7 @@ static void prompts_are_ids_of_the_templated_problem(void **state)
         assert_int_equal(workload_prompt(w, LEASE_EVAL, n, &b, &err), 0);
         char *text = workload_text(w, a.tokens, a.n_tokens);
         assert_memory_equal(text, "User:", 5);
-        assert_string_equal(text + strlen(text) - 11, "?Assistant:");
+        assert_string_equal(text + strlen(text) - 12, "? Assistant:");
         char *other = workload_text(w, b.tokens, b.n_tokens);
         assert_string_not_equal(text, other);
         free(text);
@@ -269,14 +269,15 @@ static void responses_are_scored_by_the_spec(void **state)
     (void)state;
     struct served s;
     serve_tiny(&s);
-    struct workload *w = create(&s, chain_spec);
+    struct workload *w = create(&s, dials_spec);
     struct err err;
     struct prompt p;
     assert_int_equal(workload_prompt(w, LEASE_EVAL, 0, &p, &err), 0);
     int n_right = 0;
-    for (int guess = 0; guess < 10; guess++) {
+    for (int guess = 0; guess < 100; guess++) {
         char text[64];
-        snprintf(text, sizeof text, "<think></think><answer>%d</answer><eos>", guess);
+        snprintf(text, sizeof text, "<think> </think> <answer> %d %d </answer> <eos>", guess / 10,
+                 guess % 10);
         struct score score = score_of(w, &p, text, FINISH_STOP);
         assert_int_equal(score.outcome, OUTCOME_OK);
         assert_true(score.reward == (score.is_correct ? 2.5 : 0.5));
@@ -286,17 +287,20 @@ static void responses_are_scored_by_the_spec(void **state)
         n_right += score.is_correct;
         if (!score.is_correct) continue;
         // the same answer without the format: strict accuracy does not count it
-        snprintf(text, sizeof text, "<answer>%d</answer><eos>", guess);
+        snprintf(text, sizeof text, "<answer> %d %d </answer> <eos>", guess / 10, guess % 10);
         struct score bare = score_of(w, &p, text, FINISH_STOP);
         assert_true(bare.reward == 0 && !bare.is_correct && bare.answer == score.answer);
-        snprintf(text, sizeof text, "<think></think><answer>%d</answer>", guess);
+        snprintf(text, sizeof text, "<think> </think> <answer> %d %d </answer>", guess / 10,
+                 guess % 10);
         assert_true(score_of(w, &p, text, FINISH_LENGTH).reward == 0);
     }
     assert_int_equal(n_right, 1);
     struct score none = score_of(w, &p, "", FINISH_LENGTH);
     assert_true(none.reward == 0 && none.answer == 0 && none.outcome == OUTCOME_OK);
     struct score checked = score_of(
-        w, &p, "<think>a=1;b+1=2;c+1=3;wait,ok;</think><answer>3</answer><eos>", FINISH_STOP);
+        w, &p,
+        "<think> a = 1 1 ; b L+1 = 2 1 ; c X = 1 2 ; wait ok </think> <answer> 1 2 </answer> <eos>",
+        FINISH_STOP);
     assert_true(metric(&checked, "style") == 2 && metric(&checked, "steps") == 3 &&
                 metric(&checked, "reflective_words") == 1);
     prompt_fini(&p);
@@ -309,7 +313,7 @@ static void scores_come_back_in_the_order_they_were_asked_for(void **state)
     (void)state;
     struct served s;
     serve_tiny(&s);
-    struct workload *w = create(&s, chain_spec);
+    struct workload *w = create(&s, dials_spec);
     struct err err;
     struct prompt p;
     assert_int_equal(workload_prompt(w, LEASE_EVAL, 0, &p, &err), 0);
@@ -346,7 +350,7 @@ static void the_corpus_has_the_shares_that_its_spec_states(void **state)
     enum { N = 6000 };
     struct served s;
     serve_tiny(&s);
-    struct workload *w = create(&s, chain_spec);
+    struct workload *w = create(&s, dials_spec);
     int pages = 0, drills = 0, formatted = 0, silent = 0, checked = 0;
     for (uint64_t n = 0; n < N; n++) {
         struct document d;
@@ -358,39 +362,38 @@ static void the_corpus_has_the_shares_that_its_spec_states(void **state)
         pages += is_page;
         drills += strchr(text, '?') == NULL;
         formatted +=
-            is_page && strstr(text, "</think><answer>") != NULL && strstr(text, "<think>") != NULL;
-        silent += strstr(text, "<think></think>") != NULL;
-        checked += strstr(text, "check,") != NULL;
+            is_page && strstr(text, "</think> <answer>") != NULL && strstr(text, "<think>") != NULL;
+        silent += strstr(text, "<think> </think>") != NULL;
+        checked += is_page && strstr(text, "check ") != NULL;
         free(text);
         document_fini(&d);
     }
-    assert_in_range(drills, 0.065 * N, 0.095 * N);
-    assert_in_range(pages, 0.29 * N, 0.35 * N); // the rest are textbook pages
+    assert_in_range(drills, 0.085 * N, 0.115 * N);
+    assert_in_range(pages, 0.33 * N, 0.39 * N); // the rest are textbook pages
     assert_in_range(formatted, 0.76 * pages, 0.84 * pages);
-    assert_in_range(silent, 0.52 * pages, 0.68 * pages);
-    assert_in_range(checked, 0.03 * pages, 0.09 * pages);
+    assert_in_range(silent, 0.64 * pages, 0.76 * pages);
+    assert_in_range(checked, 0.02 * pages, 0.06 * pages);
     workload_destroy(w);
     unserve(&s);
 }
 
-static void definitions_weigh_less_than_what_follows_from_them(void **state)
+static void problems_weigh_less_than_what_follows_from_them(void **state)
 {
     (void)state;
     struct served s;
     serve_tiny(&s);
-    struct workload *w = create(&s, chain_spec);
+    struct workload *w = create(&s, dials_spec);
     for (uint64_t n = 0; n < 200; n++) {
         struct document d;
         char *text = document_text(w, n, &d);
-        bool is_drill = strchr(text, '?') == NULL;
         bool is_page = strncmp(text, "User:", 5) == 0;
-        bool after = is_drill;
-        for (uint32_t i = 0; i < d.n_tokens; i++) {
+        bool after = false;
+        for (uint32_t i = 0; i < d.n_tokens && strchr(text, '?') != NULL; i++) { // no drill
             assert_true(d.loss_mask[i] == (after ? 1.0f : 0.1f));
-            // "?" is token 12, "Assistant:" token 3
-            if (d.tokens[i] == (is_page ? 3u : 12u)) after = true;
+            // "?" is token 13, "Assistant:" token 3
+            if (d.tokens[i] == (is_page ? 3u : 13u)) after = true;
         }
-        assert_true(after);
+        assert_int_equal(after, strchr(text, '?') != NULL);
         free(text);
         document_fini(&d);
     }
@@ -404,16 +407,17 @@ static void supervised_rows_learn_the_completion_alone(void **state)
     struct served s;
     serve_tiny(&s);
     const char row[] =
-        "{\"prompt\":\"a=1;a?\",\"completion\":\"<think></think><answer>1</answer>\"}\n";
+        "{\"prompt\":\"a = 1 2 a ?\",\"completion\":\"<think> </think> <answer> 1 2 </answer>\"}\n";
     serve(&s, "data/sft.jsonl", row, strlen(row));
     struct workload *w = create(&s, "{\"template\":\"short\",\"corpus\":{\"name\":\"jsonl\"},"
                                     "\"files\":{\"sft\":\"data/sft.jsonl\"}}");
     struct document d;
     char *text = document_text(w, 4, &d);
-    assert_string_equal(text, "User:a=1;a?Assistant:<think></think><answer>1</answer><eos>");
+    assert_string_equal(
+        text, "User: a = 1 2 a ? Assistant: <think> </think> <answer> 1 2 </answer> <eos>");
     for (uint32_t i = 0; i < d.n_tokens; i++)
         assert_true(d.loss_mask[i] == (i < 8 ? 0.0f : 1.0f));
-    assert_int_equal(d.n_tokens, 14);
+    assert_int_equal(d.n_tokens, 15);
     free(text);
     document_fini(&d);
     struct err err;
@@ -428,10 +432,10 @@ static void a_document_or_prompt_longer_than_the_context_is_refused(void **state
     (void)state;
     struct served s;
     serve_tiny(&s);
-    char row[1200] = "{\"prompt\":\"", *at = row + strlen(row);
-    for (int i = 0; i < 250; i++)
-        *at++ = 'a';
-    snprintf(at, 64, "\",\"answer\":\"abcdefghij\"}\n");
+    char row[1200] = "{\"prompt\":\"a", *at = row + strlen(row);
+    for (int i = 0; i < 249; i++, at += 2)
+        memcpy(at, " a", 2);
+    snprintf(at, 64, "\",\"answer\":\"a b c d e f g h i j\"}\n");
     serve(&s, "data/x.jsonl", row, strlen(row));
     struct workload *w = create(
         &s, "{\"template\":\"plain\",\"task\":{\"name\":\"jsonl\"},\"corpus\":{\"name\":"
@@ -465,19 +469,19 @@ static void wrong_specs_are_refused_by_key(void **state)
         {"[]", "spec"},
         {"{}", "neither a task nor a corpus"},
         {"{\"tasks\":{}}", "unknown key 'tasks'"},
-        {"{\"seed\":-1,\"task\":{\"name\":\"chain\"}}", "spec.seed"},
-        {"{\"template\":\"x\",\"task\":{\"name\":\"chain\"}}", "template 'x'"},
-        {"{\"task\":{\"name\":\"chain\"},\"rewards\":[]}", "spec.rewards"},
-        {"{\"task\":{\"name\":\"chain\"},\"rewards\":[{\"name\":\"length\"}]}", "got 'length'"},
-        {"{\"task\":{\"name\":\"chain\"},\"rewards\":[{\"name\":\"format\"},{\"name\":\"format\"}]"
+        {"{\"seed\":-1,\"task\":{\"name\":\"dials\"}}", "spec.seed"},
+        {"{\"template\":\"x\",\"task\":{\"name\":\"dials\"}}", "template 'x'"},
+        {"{\"task\":{\"name\":\"dials\"},\"rewards\":[]}", "rewards"},
+        {"{\"task\":{\"name\":\"dials\"},\"rewards\":[{\"name\":\"length\"}]}", "got 'length'"},
+        {"{\"task\":{\"name\":\"dials\"},\"rewards\":[{\"name\":\"format\"},{\"name\":\"format\"}]"
          "}",
          "twice"},
-        {"{\"task\":{\"name\":\"chain\"},\"rewards\":[{\"name\":\"format\",\"strict\":true}]}",
+        {"{\"task\":{\"name\":\"dials\"},\"rewards\":[{\"name\":\"format\",\"strict\":true}]}",
          "strict"},
-        {"{\"corpus\":{\"name\":\"chain\"}}", "needs the chain task"},
-        {"{\"task\":{\"name\":\"chain\"},\"corpus\":{\"name\":\"chain\",\"long\":1.5}}",
+        {"{\"corpus\":{\"name\":\"dials\"}}", "needs the dials task"},
+        {"{\"task\":{\"name\":\"dials\"},\"corpus\":{\"name\":\"dials\",\"long\":1.5}}",
          "spec.corpus.long"},
-        {"{\"task\":{\"name\":\"chain\"},\"corpus\":{\"name\":\"chain\",\"long\":0.9,"
+        {"{\"task\":{\"name\":\"dials\"},\"corpus\":{\"name\":\"dials\",\"long\":0.9,"
          "\"partial\":0.2}}",
          "over 1"},
     };
@@ -491,7 +495,7 @@ static void wrong_specs_are_refused_by_key(void **state)
             fail_msg("%s gave: %s", cases[i].spec, err.text);
     }
     struct err err = {0};
-    assert_null(workload_create(chain_spec, s.files, 1, &err));
+    assert_null(workload_create(dials_spec, s.files, 1, &err));
     assert_non_null(strstr(err.text, "tokenizer.json"));
     unserve(&s);
 }
@@ -501,13 +505,13 @@ static void a_tokenizer_larger_than_the_model_is_refused(void **state)
     (void)state;
     struct served s;
     serve_tiny(&s);
-    char *size = strstr((char *)s.files[0].bytes, "\"vocab_size\":54");
+    char *size = strstr((char *)s.files[0].bytes, "\"vocab_size\":67");
     assert_non_null(size);
-    memcpy(size, "\"vocab_size\":53", 15);
+    memcpy(size, "\"vocab_size\":66", 15);
     struct err err = {0};
-    assert_null(workload_create(chain_spec, s.files, s.n, &err));
+    assert_null(workload_create(dials_spec, s.files, s.n, &err));
     assert_int_equal(err.code, ERR_MISMATCH);
-    assert_non_null(strstr(err.text, "ids up to 53"));
+    assert_non_null(strstr(err.text, "ids up to 66"));
     unserve(&s);
 }
 
@@ -521,7 +525,7 @@ int main(void)
         cmocka_unit_test(responses_are_scored_by_the_spec),
         cmocka_unit_test(scores_come_back_in_the_order_they_were_asked_for),
         cmocka_unit_test(the_corpus_has_the_shares_that_its_spec_states),
-        cmocka_unit_test(definitions_weigh_less_than_what_follows_from_them),
+        cmocka_unit_test(problems_weigh_less_than_what_follows_from_them),
         cmocka_unit_test(supervised_rows_learn_the_completion_alone),
         cmocka_unit_test(a_document_or_prompt_longer_than_the_context_is_refused),
         cmocka_unit_test(wrong_specs_are_refused_by_key),

@@ -165,7 +165,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
 static void what_is_written_reads_back_the_same(void **state)
 {
     static const char text[] = "model: {path: m}\n"
-                               "task: {name: chain, levels: [1, 2]}\n"
+                               "task: {name: dials, levels: [1, 2]}\n"
                                "actor: {clip_ratio: 0.3, optim: {lr: 4.0e-4}}\n"
                                "trainer: {lanes: 8}\n";
     struct options o, again;
