@@ -33,6 +33,7 @@ static const char usage[] =
     "  --slots N           samples generated at once (default 64)\n"
     "  --cache-mib N       memory for keys and values (default 2048)\n"
     "  --results-mib N     results held until acknowledged (default 256)\n"
+    "  --commands 0|1      run the commands that a recipe names as rewards (default 1)\n"
     "  --wait SECONDS      without a learner for this long, give up (default 600)\n"
     "  --fault-flip-weight N   flip the last bit of weight N: a test of the exactness check\n";
 
@@ -59,11 +60,14 @@ static int parse_number(const char *name, const char *text, uint64_t min, uint64
 static int parse(int argc, char **argv, struct serve_options *o, struct err *err)
 {
     uint64_t threads = 0, slots = 64, cache_mib = 2048, results_mib = 256, wait_s = 600;
-    uint64_t flip = UINT64_MAX;
-    const struct number_option numbers[] = {
-        {"--threads", &threads, 0, 1024},         {"--slots", &slots, 1, 65536},
-        {"--cache-mib", &cache_mib, 1, 1u << 22}, {"--results-mib", &results_mib, 1, 1u << 20},
-        {"--wait", &wait_s, 1, 1u << 22},         {"--fault-flip-weight", &flip, 0, INT64_MAX}};
+    uint64_t flip = UINT64_MAX, commands = 1;
+    const struct number_option numbers[] = {{"--threads", &threads, 0, 1024},
+                                            {"--slots", &slots, 1, 65536},
+                                            {"--cache-mib", &cache_mib, 1, 1u << 22},
+                                            {"--results-mib", &results_mib, 1, 1u << 20},
+                                            {"--wait", &wait_s, 1, 1u << 22},
+                                            {"--commands", &commands, 0, 1},
+                                            {"--fault-flip-weight", &flip, 0, INT64_MAX}};
     const struct {
         const char *name;
         const char **value;
@@ -94,6 +98,7 @@ static int parse(int argc, char **argv, struct serve_options *o, struct err *err
     o->cache_bytes_max = cache_mib << 20;
     o->result_bytes_max = results_mib << 20;
     o->link.patience_ms = wait_s * 1000;
+    o->runs_commands = commands == 1;
     o->flip_weight = flip == UINT64_MAX ? -1 : (int64_t)flip;
     return 0;
 }

@@ -55,6 +55,7 @@ struct client {
     uint32_t progress_ms;
     uint64_t heard_ms, spoke_ms; // last message in; last CREDIT or PROGRESS out
     bool wants_credit;           // something changed that the learner should know
+    size_t n_scoring;            // samples that wait for their scores
 
     // What WELCOME said.
     char *spec;
@@ -487,6 +488,13 @@ void client_progress(struct client *c, uint64_t lease, uint64_t n_tokens)
     if (*link != NULL) (*link)->n_tokens = n_tokens;
 }
 
+void client_scoring(struct client *c, size_t n_samples)
+{
+    if (c->n_scoring == n_samples) return;
+    c->n_scoring = n_samples;
+    c->wants_credit = true;
+}
+
 void client_return(struct client *c, uint64_t lease, const char *reason)
 {
     struct held_lease **link = find_lease(c, lease);
@@ -600,6 +608,9 @@ static void say_credit(struct client *c)
     uint64_t n_out = 0;
     for (const struct held_lease *l = c->leases; l != NULL; l = l->next)
         n_out += l->n_left;
+    const uint64_t n_scoring =
+        c->n_scoring < c->config.samples_max ? c->n_scoring : c->config.samples_max;
+    n_out -= n_scoring < n_out ? n_scoring : n_out;
     const uint64_t limit = c->config.result_bytes_max;
     struct message m = {.type = MESSAGE_CREDIT,
                         .credit = {.bytes = limit > c->held_bytes ? limit - c->held_bytes : 0,

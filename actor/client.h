@@ -70,6 +70,9 @@ uint32_t client_wait_ms(const struct client *c, uint64_t now_ms);
 void client_ready(struct client *c, const struct ready *hashes);
 void client_applied(struct client *c, uint64_t version);
 void client_progress(struct client *c, uint64_t lease, uint64_t n_tokens);
+// So many samples are generated and wait for their scores: they leave the engine's
+// room to others, up to samples_max of them.
+void client_scoring(struct client *c, size_t n_samples);
 // A finished sample (copied).  When the lease's last sample is in, the lease is done.
 void client_submit(struct client *c, uint64_t now_ms, const struct result *result);
 // A lease given back untouched: another actor, or this one later, can do it.

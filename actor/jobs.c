@@ -7,7 +7,10 @@ struct job {
     struct job *next;
     struct lease lease;
     struct prompt prompt;
-    uint32_t n_left; // samples not yet submitted
+    uint32_t n_left;     // samples not yet submitted
+    uint32_t n_scoring;  // of these, with the scorer
+    uint64_t n_tokens;   // generated so far; never less than it was
+    uint64_t scoring_ms; // spent with nothing to do but wait for scores
 };
 
 // A sample that the engine has finished and the scorer has not.
@@ -22,6 +25,7 @@ struct jobs {
     struct job *jobs;
     struct pending *pending;
     uint64_t last_ticket;
+    uint64_t advanced_ms; // the last time
 };
 
 struct jobs *jobs_create(void)
@@ -51,11 +55,6 @@ void jobs_destroy(struct jobs *j)
         job_destroy(job);
     }
     free(j);
-}
-
-bool jobs_is_empty(const struct jobs *j)
-{
-    return j->jobs == NULL;
 }
 
 static struct text text_of(const char *s)
@@ -100,6 +99,13 @@ static void submit_failure(const struct lease *lease, uint64_t prompt_index, con
     }
 }
 
+// That bad rows were passed over counts, once a prompt.
+static void add_skipped(struct result *r, uint32_t n_skipped)
+{
+    if (n_skipped == 0 || r->sample != 0 || r->n_metrics == METRICS_MAX) return;
+    r->metrics[r->n_metrics++] = (struct named_number){text_of("skipped_rows"), n_skipped};
+}
+
 static void take_feed(const struct lease *lease, const struct workload *workload,
                       struct client *client, uint64_t now_ms)
 {
@@ -116,6 +122,7 @@ static void take_feed(const struct lease *lease, const struct workload *workload
         r.loss_mask = d.loss_mask;
         r.n_tokens = d.n_tokens;
         r.n_prompt_tokens = d.n_tokens;
+        add_skipped(&r, d.n_skipped);
         client_submit(client, now_ms, &r);
         document_fini(&d);
     }
@@ -194,7 +201,7 @@ static void drop_job(struct jobs *j, struct job *job)
     job_destroy(job);
 }
 
-void jobs_cancel(struct jobs *j, uint64_t lease, struct rollout *rollout)
+void jobs_cancel(struct jobs *j, uint64_t lease, struct workload *workload, struct rollout *rollout)
 {
     struct job *job = find_job(j, lease);
     if (job == NULL) return;
@@ -206,6 +213,7 @@ void jobs_cancel(struct jobs *j, uint64_t lease, struct rollout *rollout)
             continue;
         }
         *link = p->next;
+        workload_cancel(workload, p->ticket);
         free(p);
     }
     drop_job(j, job);
@@ -262,6 +270,7 @@ static void send_to_scorer(struct jobs *j, struct pending *p, struct workload *w
                        p->result.n_tokens - prompt->n_tokens,
                        (enum finish_reason)p->result.finish_reason, &err) == 0) {
         p->next = j->pending;
+        p->job->n_scoring++;
         j->pending = p;
         return;
     }
@@ -295,6 +304,21 @@ static struct pending *take_pending(struct jobs *j, uint64_t ticket)
     return NULL; // cancelled meanwhile
 }
 
+// A score may take longer than a lease may stand still, and scorers have deadlines
+// of their own: each second that a job only waits for scores counts as a token.
+static void report_progress(struct jobs *j, const struct rollout *rollout, struct client *client,
+                            uint64_t now_ms)
+{
+    const uint64_t passed_ms = j->advanced_ms == 0 ? 0 : now_ms - j->advanced_ms;
+    j->advanced_ms = now_ms;
+    for (struct job *job = j->jobs; job != NULL; job = job->next) {
+        const uint64_t n_tokens = rollout_progress(rollout, job->lease.id);
+        if (n_tokens > job->n_tokens) job->n_tokens = n_tokens;
+        if (job->n_scoring == job->n_left) job->scoring_ms += passed_ms;
+        client_progress(client, job->lease.id, job->n_tokens + job->scoring_ms / 1000);
+    }
+}
+
 void jobs_advance(struct jobs *j, struct workload *workload, struct rollout *rollout,
                   struct client *client, uint64_t now_ms)
 {
@@ -309,9 +333,10 @@ void jobs_advance(struct jobs *j, struct workload *workload, struct rollout *rol
     while (workload_poll(workload, &ticket, &score)) {
         struct pending *p = take_pending(j, ticket);
         if (p == NULL) continue;
+        p->job->n_scoring--;
         take_score(&p->result, &score);
         submit(j, p, client, now_ms);
     }
-    for (const struct job *job = j->jobs; job != NULL; job = job->next)
-        client_progress(client, job->lease.id, rollout_progress(rollout, job->lease.id));
+    client_scoring(client, workload_scoring(workload));
+    report_progress(j, rollout, client, now_ms);
 }

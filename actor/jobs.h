@@ -19,13 +19,11 @@ void jobs_take(struct jobs *j, const struct lease *lease, uint64_t held_version,
                struct workload *workload, struct rollout *rollout, struct client *client,
                uint64_t now_ms);
 
-void jobs_cancel(struct jobs *j, uint64_t lease, struct rollout *rollout);
+void jobs_cancel(struct jobs *j, uint64_t lease, struct workload *workload,
+                 struct rollout *rollout);
 
 // Finished samples to the scorer, scored ones to the client, progress besides.
 void jobs_advance(struct jobs *j, struct workload *workload, struct rollout *rollout,
                   struct client *client, uint64_t now_ms);
-
-// No lease needs the engine or the scorer.
-bool jobs_is_empty(const struct jobs *j);
 
 #endif

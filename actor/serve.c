@@ -12,7 +12,7 @@
 
 #define MESSAGES_PER_TURN 64 // then the engine gets a step
 #define DRAIN_MS 5000u       // for acknowledgements after a stop
-#define PREFILL_ROWS 2048u   // prompt tokens in one step
+#define SCORER_POLL_MS 20u   // deadlines of scorers are looked at this often
 
 // What is built from the learner's spec and files.
 struct studio {
@@ -65,6 +65,7 @@ static int studio_open(struct server *v, const struct client_action *a, struct e
     studio_close(s);
     s->workload = workload_create(a->spec, a->files, a->n_files, err);
     if (s->workload == NULL) return -1;
+    if (v->options->runs_commands) workload_allow_commands(s->workload);
     const struct shape *shape = workload_shape(s->workload);
     if (params_init(&s->params, shape, err) != 0) {
         workload_destroy(s->workload);
@@ -72,7 +73,7 @@ static int studio_open(struct server *v, const struct client_action *a, struct e
         return -1;
     }
     const struct rollout_limits limits = {v->options->n_slots, cache_pages(s->workload, v->options),
-                                          PREFILL_ROWS};
+                                          DECODE_PREFILL_ROWS};
     if (limits.n_pages == 0)
         return err_set(err, ERR_LIMIT,
                        "%" PRIu64 " bytes of cache hold not one page of this model (--cache-mib)",
@@ -157,7 +158,7 @@ static int act(struct server *v, const struct client_action *a, uint64_t now_ms,
                   s->rollout, v->client, now_ms);
         return 0;
     case CLIENT_CANCEL:
-        jobs_cancel(v->jobs, a->lease_id, s->rollout);
+        jobs_cancel(v->jobs, a->lease_id, s->workload, s->rollout);
         return 0;
     case CLIENT_QUIT:
         v->is_over = true;
@@ -182,14 +183,18 @@ static int receive(struct server *v, struct err *err)
 {
     struct sock *sock = link_sock(v->link);
     const uint64_t now_ms = clock_now_ms();
-    const bool is_busy = v->studio.rollout != NULL && !jobs_is_empty(v->jobs);
+    const struct studio *s = &v->studio;
+    const bool is_busy = s->rollout != NULL && !rollout_is_idle(s->rollout);
+    const bool is_scoring = s->workload != NULL && workload_scoring(s->workload) > 0;
+    const int scorer_fd = is_scoring ? workload_scorer_fd(s->workload) : -1;
     uint32_t wait_ms = is_busy ? 0 : client_wait_ms(v->client, now_ms);
+    if (is_scoring && wait_ms > SCORER_POLL_MS) wait_ms = SCORER_POLL_MS;
     if (wait_ms > 200) wait_ms = 200; // signals and the link are looked at this often
     if (v->is_full && wait_ms > 1) wait_ms = 1;
     if (sock == NULL) {
         const struct timespec pause = {0, (long)wait_ms * 1000000};
         nanosleep(&pause, NULL);
-    } else if (sock_wait(sock, -1, (int)wait_ms) != 0) {
+    } else if (sock_wait(sock, scorer_fd, (int)wait_ms) != 0) {
         for (int i = 0; i < MESSAGES_PER_TURN; i++) {
             struct frames in;
             struct peer from;
@@ -212,8 +217,8 @@ static int turn(struct server *v, struct err *err)
     if (receive(v, err) != 0 || act_all(v, err) != 0) return -1;
     struct studio *s = &v->studio;
     if (s->rollout == NULL || v->is_over) return 0;
-    if (v->waiting_bytes != NULL && rollout_is_idle(s->rollout) && jobs_is_empty(v->jobs))
-        swap_weights(v);
+    // Samples that only wait for their scores know the version that drew them.
+    if (v->waiting_bytes != NULL && rollout_is_idle(s->rollout)) swap_weights(v);
     if (!rollout_is_idle(s->rollout)) rollout_step(s->rollout);
     jobs_advance(v->jobs, s->workload, s->rollout, v->client, clock_now_ms());
     return act_all(v, err);

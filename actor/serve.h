@@ -19,6 +19,7 @@ struct serve_options {
     uint32_t n_slots;          // samples generated at once
     uint64_t cache_bytes_max;  // keys and values
     uint64_t result_bytes_max; // results held until acknowledged
+    bool runs_commands;        // those that a recipe names as rewards
     int64_t flip_weight;       // fault injection: flip the last bit of this bf16 weight; -1: none
 };
 
