@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/base/file_kind.h"
 #include "common/base/json.h"
 
 #define PATH_BYTES 4096
@@ -58,17 +59,75 @@ static int add_model_files(struct actor_spec *s, const char *folder, struct err 
     return 0;
 }
 
-static int add_data_file(struct actor_spec *s, struct json value, const char *key,
-                         struct json_writer *names, struct err *err)
+// The name a data file gets: with its folder's where the short one is taken, so
+// that gsm8k/train.jsonl and math/train.jsonl can both be there.
+static void name_data_file(const struct actor_spec *s, const char *path, char *name, size_t size)
 {
-    const char *path = json_to_string(value, NULL), *base;
+    const char *base = path + strlen(path);
+
+    for (int n_parts = 1; n_parts <= 2; n_parts++) {
+        bool is_taken = false;
+
+        if (n_parts == 2 && base > path) base--;
+        while (base > path && base[-1] != '/')
+            base--;
+        snprintf(name, size, "data/%s", base);
+        for (size_t i = 0; i < s->n_files; i++) {
+            is_taken = is_taken ||
+                       (strcmp(s->files[i].name, name) == 0 && strcmp(s->files[i].path, path) != 0);
+        }
+        if (!is_taken) return;
+    }
+}
+
+static bool is_served(const struct actor_spec *s, const char *name, const char *path)
+{
+    for (size_t i = 0; i < s->n_files; i++) {
+        if (strcmp(s->files[i].name, name) == 0 && strcmp(s->files[i].path, path) == 0) return true;
+    }
+    return false;
+}
+
+// What is no JSONL is found before anything runs.
+static int check_data_file(const char *path, struct err *err)
+{
+    struct file_map map;
+    int status;
+
+    if (file_map(&map, path, err) != 0) return -1;
+    status = file_kind_want_jsonl(
+        map.bytes, map.size_bytes < FILE_KIND_HEAD_BYTES ? map.size_bytes : FILE_KIND_HEAD_BYTES,
+        path, err);
+    file_unmap(&map);
+    return status;
+}
+
+// A path, or {path, weight, source, ...}: all but the path is for the actors.
+static int add_data_file(struct actor_spec *s, struct json value, const char *key,
+                         struct json_writer *out, struct err *err)
+{
+    const struct json named = json_is_object(value) ? json_member(value, "path") : value;
+    const char *path = json_to_string(named, NULL);
     char name[PATH_BYTES];
 
-    if (path == NULL) return err_set(err, ERR_USAGE, "%s: want a path or a list of paths", key);
-    base = strrchr(path, '/');
-    snprintf(name, sizeof name, "data/%s", base ? base + 1 : path);
-    json_put_string(names, NULL, name);
-    return add_file(s, name, path, err);
+    if (path == NULL) {
+        return err_set(err, ERR_USAGE,
+                       "%s: want a path, an object {path, weight, ...} or a list of these", key);
+    }
+    if (check_data_file(path, err) != 0) return -1;
+    name_data_file(s, path, name, sizeof name);
+    json_open(out, NULL, '{');
+    json_put_string(out, "name", name);
+    for (void *it = json_is_object(value) ? json_first(value) : NULL; it != NULL;
+         it = json_next(value, it)) {
+        if (strcmp(json_key(it), "path") == 0) continue;
+        if (!options_is_data_key(json_key(it))) {
+            return err_set(err, ERR_USAGE, "%s: %s: unknown key '%.60s'", key, path, json_key(it));
+        }
+        json_put_value(out, json_key(it), json_value(value, it));
+    }
+    json_close(out, '}');
+    return is_served(s, name, path) ? 0 : add_file(s, name, path, err);
 }
 
 // One of data.*_files: the files, and their names under the role in the spec.
@@ -118,6 +177,24 @@ static int add_named_files(struct actor_spec *s, const char *text, struct err *e
     return status;
 }
 
+// What holds for all data files that do not say it themselves.
+static void write_data(const struct options *o, struct json_writer *out)
+{
+    const struct {
+        const char *key, *text;
+    } texts[] = {{"convention", o->data_convention}, {"grader", o->data_grader},
+                 {"prompt_key", o->prompt_key},      {"answer_key", o->answer_key},
+                 {"level_key", o->level_key},        {"completion_key", o->completion_key},
+                 {"source_key", o->source_key}};
+
+    json_open(out, "data", '{');
+    json_put_string(out, "on_bad_row", o->on_bad_row == BAD_ROW_SKIP ? "skip" : "stop");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i].text[0] != '\0') json_put_string(out, texts[i].key, texts[i].text);
+    }
+    json_close(out, '}');
+}
+
 static int write_spec(struct actor_spec *s, const struct options *o, struct json_writer *out,
                       struct err *err)
 {
@@ -137,6 +214,7 @@ static int write_spec(struct actor_spec *s, const struct options *o, struct json
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (strcmp(parts[i].text, "null") != 0) json_put_json(out, parts[i].key, parts[i].text);
     }
+    write_data(o, out);
     json_open(out, "files", '{');
     if (add_role(s, o->train_files, "data.train_files", o->kind == STAGE_SFT ? "sft" : "train", out,
                  err) != 0 ||

@@ -54,6 +54,28 @@ static void add_named(struct named_spread *table, uint32_t *n, uint32_t max,
     spread_add(&table[i].spread, v->value);
 }
 
+static bool is_skipped_rows(const struct named_number *n)
+{
+    static const char name[] = "skipped_rows";
+
+    return n->name.size_bytes == sizeof name - 1 &&
+           memcmp(n->name.bytes, name, sizeof name - 1) == 0;
+}
+
+double skipped_rows(const struct order_samples *s)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        for (uint32_t k = 0; k < s->results[i].n_metrics; k++) {
+            const struct named_number *n = &s->results[i].metrics[k];
+
+            if (is_skipped_rows(n)) sum += n->value;
+        }
+    }
+    return sum;
+}
+
 static void gather(struct spreads *out, const struct order_samples *s, uint64_t version)
 {
     memset(out, 0, sizeof *out);
@@ -71,6 +93,7 @@ static void gather(struct spreads *out, const struct order_samples *s, uint64_t 
             add_named(out->rewards, &out->n_rewards, REWARDS_MAX, &r->rewards[k]);
         }
         for (uint32_t k = 0; k < r->n_metrics; k++) {
+            if (is_skipped_rows(&r->metrics[k])) continue;
             add_named(out->metrics, &out->n_metrics, METRICS_MAX, &r->metrics[k]);
         }
     }
@@ -101,6 +124,38 @@ static void put_named(struct metrics *m, const char *group, const struct named_s
     }
 }
 
+// Of each place that prompts come from, as evaluations name theirs.
+static void put_sources(struct metrics *m, const struct order_samples *s,
+                        const struct tally_sample *samples,
+                        const struct evaluation_sources *sources)
+{
+    for (uint32_t source = 0; source < sources->n; source++) {
+        const struct text name = sources->names[source];
+        struct spread reward = {0}, response = {0}, right = {0};
+
+        for (size_t i = 0; i < s->n; i++) {
+            if (samples[i].source != source) continue;
+            spread_add(&reward, s->results[i].reward);
+            spread_add(&response, samples[i].n_tokens);
+            spread_add(&right, samples[i].is_correct ? 1 : 0);
+        }
+        const struct {
+            const char *what;
+            double value;
+        } values[] = {{"reward/mean", spread_mean(&reward)},
+                      {"response_length/mean", spread_mean(&response)},
+                      {"acc/mean", spread_mean(&right)},
+                      {"samples", (double)reward.n}};
+        for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+            char key[NAME_MAX_BYTES + 32];
+
+            snprintf(key, sizeof key, "train-core/%.*s/%s", (int)name.size_bytes, name.bytes,
+                     values[i].what);
+            metrics_put(m, key, values[i].value);
+        }
+    }
+}
+
 static void put_samples(struct metrics *m, const struct order_samples *s,
                         const struct spreads *spreads)
 {
@@ -108,7 +163,9 @@ static void put_samples(struct metrics *m, const struct order_samples *s,
     struct tally_sample *samples = evaluation_samples(s, 1, &sources);
     const struct tally all = tally_of(samples, s->n, TALLY_ALL);
 
+    put_sources(m, s, samples, &sources);
     free(samples);
+    metrics_put(m, "data/skipped_rows", skipped_rows(s));
     put_spread(m, "reward", &spreads->reward);
     metrics_put(m, "reward/std", spread_std(&spreads->reward));
     put_named(m, "reward", spreads->rewards, spreads->n_rewards);

@@ -19,6 +19,9 @@ struct grpo_step {
     double first_max_abs_diff, first_mean_abs_diff, first_kl;
 };
 
+// Rows of data files that were passed over for these samples, because they are bad.
+double skipped_rows(const struct order_samples *s);
+
 void grpo_step_add(struct grpo_step *s, const struct update_result *u);
 
 // Writes the line of the step that t->state.step now counts, and the progress.

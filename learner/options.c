@@ -24,9 +24,22 @@ static const struct recipe_key keys[] = {
      "name: path of further files that actors fetch from the learner"},
 
     {"data.train_files", RECIPE_SPEC, AT(train_files), "null", 0, 0, NULL,
-     "JSONL of the training set, a path or a list"},
+     "JSONL of the training set: a path, {path, weight, source, ...}, or a list of these"},
     {"data.val_files", RECIPE_SPEC, AT(val_files), "null", 0, 0, NULL,
-     "JSONL of the held-out set, a path or a list"},
+     "JSONL of the held-out set, likewise"},
+    {"data.convention", RECIPE_STRING, AT(data_convention), "", 0, 0, NULL,
+     "what rows look like; empty: as the first ones of each file show"},
+    {"data.grader", RECIPE_STRING, AT(data_grader), "", 0, 0, NULL,
+     "of answers; empty: as the convention says"},
+    {"data.prompt_key", RECIPE_STRING, AT(prompt_key), "", 0, 0, NULL, "column of the prompt"},
+    {"data.answer_key", RECIPE_STRING, AT(answer_key), "", 0, 0, NULL, "of the reference answer"},
+    {"data.completion_key", RECIPE_STRING, AT(completion_key), "", 0, 0, NULL,
+     "of what a corpus learns"},
+    {"data.level_key", RECIPE_STRING, AT(level_key), "", 0, 0, NULL, "of the difficulty"},
+    {"data.source_key", RECIPE_STRING, AT(source_key), "", 0, 0, NULL,
+     "of where a row is from, for metrics"},
+    {"data.on_bad_row", RECIPE_CHOICE, AT(on_bad_row), "stop", 0, 0, "stop|skip",
+     "a row that cannot be used ends the run, or is passed over and counted"},
     {"data.seed", RECIPE_U64, AT(seed), "1", 0, 9007199254740991.0, NULL,
      "of prompts, documents and sampling"},
     {"data.train_batch_size", RECIPE_U64, AT(train_batch_size), "32", 1, 1e6, NULL,
@@ -204,6 +217,18 @@ void options_write_json(const struct options *o, struct json_writer *out)
 void options_print_keys(FILE *out)
 {
     recipe_print_keys(keys, N_KEYS, out);
+}
+
+bool options_is_data_key(const char *key)
+{
+    static const char *const known[] = {"weight",         "source",     "convention",
+                                        "grader",         "prompt_key", "answer_key",
+                                        "completion_key", "level_key",  "source_key"};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i], key) == 0) return true;
+    }
+    return false;
 }
 
 bool options_is_feed(const struct options *o)

@@ -21,6 +21,7 @@
 enum stage_kind { STAGE_PRETRAIN, STAGE_SFT, STAGE_GRPO, STAGE_EVAL };
 enum stage_mode { MODE_SYNC, MODE_ONE_STEP_OFF };
 enum zero_variance { ZERO_VARIANCE_KEEP, ZERO_VARIANCE_DROP };
+enum bad_row { BAD_ROW_STOP, BAD_ROW_SKIP };
 enum resume_mode { RESUME_AUTO, RESUME_DISABLE };
 enum numerics { NUMERICS_PORTABLE, NUMERICS_NATIVE };
 
@@ -32,6 +33,9 @@ struct options {
     // Specs: JSON text.
     const char *task, *template, *rewards, *corpus;
     const char *train_files, *val_files, *files;
+    const char *data_convention, *data_grader;
+    const char *prompt_key, *answer_key, *completion_key, *level_key, *source_key;
+    int on_bad_row; // enum bad_row
 
     uint64_t seed, train_batch_size, max_prompt_length, max_response_length, prefetch_steps;
     uint64_t rollout_n, rollout_top_k;
@@ -74,6 +78,7 @@ int options_read(struct options *o, struct recipe *recipe, size_t stage, struct 
 void options_write_json(const struct options *o, struct json_writer *out);
 void options_print_keys(FILE *out);
 
+bool options_is_data_key(const char *key);     // of one file of data.*_files, besides path
 bool options_is_feed(const struct options *o); // pretrain, sft
 bool options_wants_reference(const struct options *o);
 bool options_wants_eval(const struct options *o);

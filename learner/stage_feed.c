@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "learner/evaluation.h"
+#include "learner/grpo_metrics.h"
 #include "learner/schedule.h"
 #include "proto/journal_format.h"
 
@@ -86,7 +87,7 @@ static int commit(struct trainer *t, uint64_t step, bool is_nonfinite, struct er
     return status;
 }
 
-static int write_metrics(struct trainer *t, const struct feed_batch *b,
+static int write_metrics(struct trainer *t, const struct feed_batch *b, double n_skipped,
                          const struct update_result *u, double lr, double step_s, struct err *err)
 {
     struct metrics *m = &t->metrics;
@@ -99,6 +100,7 @@ static int write_metrics(struct trainer *t, const struct feed_batch *b,
     metrics_put(m, "actor/lr", lr);
     metrics_put(m, "training/lanes_used", u->n_lanes_used);
     metrics_put(m, "training/samples", (double)b->n);
+    metrics_put(m, "data/skipped_rows", n_skipped);
     metrics_put(m, "timing_s/wait", t->waited_s);
     metrics_put(m, "timing_s/step", step_s);
     metrics_put(m, "timing_s/checkpoint", t->checkpoint_s);
@@ -131,7 +133,7 @@ static int train_step(struct trainer *t, const struct schedule *schedule, struct
         const struct progress_line line = {(double)NAN, u.sums.nll,
                                            (double)batch.n_tokens / (double)(batch.n ? batch.n : 1),
                                            (double)batch.n_tokens / step_s};
-        status = write_metrics(t, &batch, &u, lr, step_s, err);
+        status = write_metrics(t, &batch, skipped_rows(&samples), &u, lr, step_s, err);
         trainer_progress(t, &line);
     }
     free(batch.samples);

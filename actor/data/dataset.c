@@ -50,8 +50,8 @@ static void settle_source(const struct dataset *d, uint32_t file, struct row_con
     const char *name = d->options[file].source;
     if (name[0] == '\0' && c->source != NULL) return;
     if (name[0] == '\0') {
-        const char *path = d->rows.files[file].data->file->name, *base = strrchr(path, '/');
-        name = base == NULL ? path : base + 1;
+        name = d->rows.files[file].data->file->name;
+        if (strncmp(name, "data/", 5) == 0) name += 5;
     }
     free(c->source);
     c->source = text_copy(name, strlen(name));

@@ -88,6 +88,18 @@ static void take_final_answer(char **reference)
     *reference = out;
 }
 
+// A reference that cannot be graded against is found when the row is read.
+static int try_reference(const struct grader *grader, const struct row_content *c, struct err *err)
+{
+    const struct view gold = {c->answer, c->answer == NULL ? 0 : strlen(c->answer)};
+    const struct view metadata = {c->metadata, c->metadata == NULL ? 0 : strlen(c->metadata)};
+    const struct view answer = gold.size_bytes > 0 ? gold : (struct view){"0", 1};
+    const struct grading g = {
+        .response = answer, .answer = answer, .gold = gold, .metadata = metadata};
+    struct grade grade;
+    return grader_judge(grader, &g, &grade, err);
+}
+
 static int accept(struct row_content *c, struct err *err)
 {
     if (c->text != NULL)
@@ -98,7 +110,9 @@ static int accept(struct row_content *c, struct err *err)
         return err_set(err, ERR_FORMAT, "the reference answer is empty");
     if (c->answer == NULL && c->metadata == NULL)
         return err_set(err, ERR_FORMAT, "there is no reference answer: set answer_key");
-    return find_grader(c->grader) != NULL ? 0 : refuse_grader(c->grader, err);
+    const struct grader *grader = find_grader(c->grader);
+    if (grader == NULL) return refuse_grader(c->grader, err);
+    return grader == &grader_of_none ? 0 : try_reference(grader, c, err);
 }
 
 // --- opening -------------------------------------------------------------------------------------
