@@ -81,15 +81,13 @@ static uint32_t own_pages(const struct group *g)
 
 uint32_t rollout_pages_needed(uint32_t n_slots, uint32_t n_positions)
 {
-    // Worst case: every slot is a group of its own, prompt's tail page besides.
-    return n_slots * (pages_for(n_positions) + 1);
+    return decode_pages(n_slots, n_positions);
 }
 
 size_t rollout_bytes(const struct shape *shape, const struct rollout_limits *limits)
 {
-    const size_t rows = (size_t)limits->n_slots + limits->prefill_rows;
-    return kv_bytes(shape, limits->n_pages) + rows * shape->width * sizeof(float) +
-           (size_t)limits->n_slots * shape->vocab_size * sizeof(float);
+    return kv_bytes(shape, limits->n_pages) +
+           decode_bytes(shape, limits->n_slots, limits->prefill_rows);
 }
 
 static void *take(size_t count, size_t item_bytes)

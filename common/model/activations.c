@@ -27,9 +27,8 @@ static struct kv kv_sketch(const struct shape *shape, uint32_t n_layers, uint32_
 void kv_init_layers(struct kv *kv, const struct shape *shape, uint32_t n_layers, uint32_t n_pages)
 {
     *kv = kv_sketch(shape, n_layers, n_pages);
-    block_allocate(&kv->block);
+    block_allocate_zeroed(&kv->block); // rows of a page beyond its sequence must be numbers
     kv_carve(kv);
-    kv_clear(kv); // rows of a page beyond its sequence must at least be numbers
 }
 
 void kv_init(struct kv *kv, const struct shape *shape, uint32_t n_pages)
@@ -43,18 +42,22 @@ void kv_fini(struct kv *kv)
     *kv = (struct kv){0};
 }
 
-void kv_clear(struct kv *kv)
-{
-    size_t floats = kv_layer_floats(&kv->shape, kv->n_pages);
-    for (uint32_t i = 0; i < kv->n_layers; i++) {
-        memset(kv->layers[i].keys, 0, floats * sizeof(float));
-        memset(kv->layers[i].values, 0, floats * sizeof(float));
-    }
-}
-
 size_t kv_bytes(const struct shape *shape, uint32_t n_pages)
 {
     return kv_sketch(shape, shape->n_layers, n_pages).block.used_bytes;
+}
+
+uint32_t decode_pages(uint32_t n_slots, uint32_t n_positions)
+{
+    // Worst case: every slot is a group of its own, prompt's tail page besides.
+    return n_slots * ((n_positions + KV_PAGE - 1) / KV_PAGE + 1);
+}
+
+size_t decode_bytes(const struct shape *shape, uint32_t n_slots, uint32_t prefill_rows)
+{
+    const size_t rows = (size_t)n_slots + prefill_rows;
+    return forward_scratch_bytes(shape, (uint32_t)rows) + rows * shape->width * sizeof(float) +
+           (size_t)n_slots * shape->vocab_size * sizeof(float);
 }
 
 void kv_copy_page(struct kv *kv, uint32_t from, uint32_t to, uint32_t n_positions)

@@ -22,21 +22,34 @@ void *block_take(struct block *b, size_t count, size_t item_bytes)
     return at;
 }
 
-void block_allocate(struct block *b)
+static void allocate(struct block *b, bool is_zeroed)
 {
     CHECK(b->base == NULL);
     bool huge = b->used_bytes >= HUGE_FROM_BYTES;
     size_t align = huge ? HUGE_PAGE_BYTES : BLOCK_ALIGN;
     b->size_bytes = (b->used_bytes / align + 1) * align;
-    b->base = aligned_alloc(align, b->size_bytes);
-    CHECK(b->base != NULL);
+    // calloc has pages fresh from the kernel, zero and not there yet; it cannot align.
+    b->memory = is_zeroed ? calloc(b->size_bytes + align, 1) : aligned_alloc(align, b->size_bytes);
+    CHECK(b->memory != NULL);
+    const size_t past = (uintptr_t)b->memory % align;
+    b->base = (unsigned char *)b->memory + (past == 0 ? 0 : align - past);
     // Advice only: where the kernel has no huge pages, small ones serve.
     if (huge) (void)madvise(b->base, b->size_bytes, MADV_HUGEPAGE);
     b->used_bytes = 0;
 }
 
+void block_allocate(struct block *b)
+{
+    allocate(b, false);
+}
+
+void block_allocate_zeroed(struct block *b)
+{
+    allocate(b, true);
+}
+
 void block_free(struct block *b)
 {
-    free(b->base);
+    free(b->memory);
     *b = (struct block){0};
 }

@@ -25,9 +25,16 @@ void kv_init(struct kv *kv, const struct shape *shape, uint32_t n_pages);
 // Pages of fewer layers than the model has: one for the gradients of a layer at a time.
 void kv_init_layers(struct kv *kv, const struct shape *shape, uint32_t n_layers, uint32_t n_pages);
 void kv_fini(struct kv *kv);
-void kv_clear(struct kv *kv); // all zero: for gradients
 size_t kv_bytes(const struct shape *shape, uint32_t n_pages);
 void kv_copy_page(struct kv *kv, uint32_t from, uint32_t to, uint32_t n_positions); // all layers
+
+// What generation takes (actor/engine), known here so that a learner can say it
+// before there is an actor.
+#define DECODE_PREFILL_ROWS 2048u // prompt tokens computed in one step at most
+// Pages that n_slots samples of this length need at most, prompts included.
+uint32_t decode_pages(uint32_t n_slots, uint32_t n_positions);
+// Of one step: all but the cache and the weights.
+size_t decode_bytes(const struct shape *shape, uint32_t n_slots, uint32_t prefill_rows);
 
 // Inside a chunk: before attention, page `to` receives the first n_positions
 // of page `from` (a response's first page starts with its prompt's last rows).
