@@ -61,6 +61,7 @@ struct client {
     char *spec;
     bool deterministic;
     struct served_file files[FILES_MAX];
+    struct scratch contents[FILES_MAX];
     struct hash objects[FILES_MAX];
     uint32_t n_files, n_fetched;
     struct hash content; // of spec and files: an equal WELCOME needs no rebuilding
@@ -146,7 +147,7 @@ struct client *client_create(const struct client_config *config)
 static void forget_files(struct client *c)
 {
     for (uint32_t i = 0; i < c->n_fetched; i++)
-        free(c->files[i].bytes);
+        scratch_release(&c->contents[i]);
     c->n_files = c->n_fetched = 0;
     free(c->spec);
     c->spec = NULL;
@@ -267,6 +268,7 @@ static void next_file(struct client *c)
     if (c->n_fetched < c->n_files) {
         const struct served_file *f = &c->files[c->n_fetched];
         c->fetch = fetch_create(&c->objects[c->n_fetched], f->size_bytes);
+        fetch_into_scratch(c->fetch);
         c->is_weights = false;
         return;
     }
@@ -343,16 +345,20 @@ static void on_announce(struct client *c, const struct announce *a)
 
 static void fetched(struct client *c)
 {
-    uint64_t size;
-    unsigned char *bytes = fetch_take_bytes(c->fetch, &size);
-    stop_fetch(c);
     if (!c->is_weights) {
-        c->files[c->n_fetched].bytes = bytes;
-        c->files[c->n_fetched].size_bytes = size;
-        c->n_fetched++;
+        struct served_file *file = &c->files[c->n_fetched];
+        struct scratch *content = &c->contents[c->n_fetched++];
+        *content = fetch_take_scratch(c->fetch);
+        file->bytes = content->bytes;
+        file->size_bytes = content->size_bytes - 1;
+        file->is_mapped = content->is_file;
+        stop_fetch(c);
         next_file(c);
         return;
     }
+    uint64_t size;
+    unsigned char *bytes = fetch_take_bytes(c->fetch, &size);
+    stop_fetch(c);
     c->weights = bytes;
     c->weights_size = size;
     c->weights_version = c->fetch_version;

@@ -22,6 +22,7 @@ static int map_file(struct run_workload *r, struct json entry, struct err *err)
     // Served files are only read, whoever holds them.
     file->bytes = (unsigned char *)(uintptr_t)r->maps[r->n_files].bytes;
     file->size_bytes = r->maps[r->n_files].size_bytes;
+    file->is_mapped = true;
     r->n_files++;
     return 0;
 }

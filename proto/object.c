@@ -5,6 +5,7 @@
 
 #define RETRY_MS 1000
 #define RETRY_MS_MAX 8000
+#define FORGET_CHUNKS 64 // of a file: after so many the written ones need no memory
 
 static uint32_t count_chunks(uint64_t size_bytes)
 {
@@ -89,9 +90,10 @@ struct fetch {
     bool has_manifest, is_complete;
     uint64_t size_bytes, bytes_done;
     uint32_t n_chunks;
-    struct hash *chunks;  // (n_chunks)
-    bool *is_done;        // (n_chunks)
-    unsigned char *bytes; // (size_bytes + 1)
+    struct hash *chunks;    // (n_chunks)
+    bool *is_done;          // (n_chunks)
+    struct scratch content; // (size_bytes + 1)
+    bool may_be_file;
 
     uint32_t next; // first chunk never asked for
     uint32_t n_requests;
@@ -113,9 +115,16 @@ static void forget_manifest(struct fetch *f)
 {
     free(f->chunks);
     free(f->is_done);
-    free(f->bytes);
-    *f = (struct fetch){
-        .object = f->object, .size_bytes_max = f->size_bytes_max, .heard_ms = f->heard_ms};
+    scratch_release(&f->content);
+    *f = (struct fetch){.object = f->object,
+                        .size_bytes_max = f->size_bytes_max,
+                        .heard_ms = f->heard_ms,
+                        .may_be_file = f->may_be_file};
+}
+
+void fetch_into_scratch(struct fetch *f)
+{
+    f->may_be_file = true;
 }
 
 void fetch_destroy(struct fetch *f)
@@ -190,9 +199,11 @@ bool fetch_next(struct fetch *f, uint64_t now_ms, uint32_t window, struct get *o
 // The whole is hashed as its front grows, so that the end costs one chunk.
 static int hash_front(struct fetch *f, struct err *err)
 {
-    for (; f->n_hashed < f->n_chunks && f->is_done[f->n_hashed]; f->n_hashed++)
-        hasher_add(&f->whole, f->bytes + (uint64_t)f->n_hashed * CHUNK_BYTES,
-                   chunk_size(f->size_bytes, f->n_hashed));
+    for (; f->n_hashed < f->n_chunks && f->is_done[f->n_hashed]; f->n_hashed++) {
+        const size_t at = (size_t)f->n_hashed * CHUNK_BYTES;
+        hasher_add(&f->whole, f->content.bytes + at, chunk_size(f->size_bytes, f->n_hashed));
+        if (f->n_hashed % FORGET_CHUNKS == 0) scratch_forget(&f->content, at);
+    }
     if (f->n_hashed < f->n_chunks) return 0;
 
     struct hash whole = hasher_end(&f->whole);
@@ -204,6 +215,15 @@ static int hash_front(struct fetch *f, struct err *err)
     }
     f->is_complete = true;
     return 0;
+}
+
+// Not touched before it is filled.
+static int take_content(struct fetch *f, size_t size_bytes, struct err *err)
+{
+    if (f->may_be_file) return scratch_take(&f->content, size_bytes, err);
+    f->content = (struct scratch){malloc(size_bytes), size_bytes, false};
+    if (f->content.bytes != NULL) return 0;
+    return err_set(err, ERR_LIMIT, "manifest: no memory for %zu bytes", size_bytes);
 }
 
 int fetch_take_manifest(struct fetch *f, const struct manifest *m, struct err *err)
@@ -222,11 +242,8 @@ int fetch_take_manifest(struct fetch *f, const struct manifest *m, struct err *e
         return err_set(err, ERR_FORMAT, "manifest: %u chunks of %u bytes for %llu bytes",
                        m->n_chunks, m->chunk_bytes, (unsigned long long)m->size_bytes);
 
-    f->bytes = malloc(m->size_bytes + 1); // not touched before it is filled
-    if (f->bytes == NULL)
-        return err_set(err, ERR_LIMIT, "manifest: no memory for %llu bytes",
-                       (unsigned long long)m->size_bytes);
-    f->bytes[m->size_bytes] = 0;
+    if (take_content(f, (size_t)m->size_bytes + 1, err) != 0) return -1;
+    f->content.bytes[m->size_bytes] = 0;
     f->chunks = take_memory(m->n_chunks * sizeof *f->chunks);
     if (m->n_chunks > 0) memcpy(f->chunks, m->chunks, m->n_chunks * sizeof *f->chunks);
     f->is_done = take_memory(m->n_chunks * sizeof *f->is_done);
@@ -262,7 +279,7 @@ int fetch_take_chunk(struct fetch *f, const struct chunk_data *c, struct err *er
         return err_set(err, ERR_MISMATCH, "chunk %u of %u: its hash does not match", c->number,
                        f->n_chunks);
 
-    memcpy(f->bytes + (uint64_t)c->number * CHUNK_BYTES, c->bytes, c->size_bytes);
+    memcpy(f->content.bytes + (uint64_t)c->number * CHUNK_BYTES, c->bytes, c->size_bytes);
     f->is_done[c->number] = true;
     f->has_news = true;
     f->bytes_done += c->size_bytes;
@@ -285,11 +302,18 @@ uint64_t fetch_bytes_done(const struct fetch *f)
     return f->bytes_done;
 }
 
+struct scratch fetch_take_scratch(struct fetch *f)
+{
+    CHECK(f->is_complete && f->content.bytes != NULL);
+    const struct scratch content = f->content;
+    scratch_forget(&content, content.size_bytes);
+    f->content = (struct scratch){0};
+    return content;
+}
+
 unsigned char *fetch_take_bytes(struct fetch *f, uint64_t *size_bytes)
 {
-    CHECK(f->is_complete && f->bytes != NULL);
-    unsigned char *bytes = f->bytes;
+    CHECK(!f->may_be_file);
     *size_bytes = f->size_bytes;
-    f->bytes = NULL;
-    return bytes;
+    return fetch_take_scratch(f).bytes;
 }

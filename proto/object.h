@@ -12,6 +12,7 @@
 #define ARGOSY_PROTO_OBJECT_H
 
 #include "common/base/err.h"
+#include "common/base/scratch.h"
 #include "proto/messages.h"
 
 // --- serving -----------------------------------------------------------------
@@ -33,6 +34,9 @@ struct fetch; // one object under way
 
 struct fetch *fetch_create(const struct hash *object, uint64_t size_bytes_max);
 void fetch_destroy(struct fetch *f);
+// A large object may be kept in a file (scratch.h): call it before the manifest
+// comes, and take the bytes with fetch_take_scratch.
+void fetch_into_scratch(struct fetch *f);
 
 #define FETCH_WINDOW_MAX 64
 
@@ -50,5 +54,7 @@ const struct hash *fetch_object(const struct fetch *f);
 uint64_t fetch_bytes_done(const struct fetch *f); // for progress
 // The verified bytes with a 0 after them; the caller owns them (free).
 unsigned char *fetch_take_bytes(struct fetch *f, uint64_t *size_bytes);
+// The same, of a fetch into scratch; one byte (the 0) more than the object.
+struct scratch fetch_take_scratch(struct fetch *f);
 
 #endif

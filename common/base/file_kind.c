@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SHOWN_BYTES 80 // of a path, in a command
+
 // FILE stands for the path.
 #define PANDAS(reader)                                                                             \
     "python3 -c \"import pandas as p; p." reader                                                   \
@@ -53,11 +55,11 @@ static int refuse(const struct kind *kind, const char *path, struct err *err)
     char command[sizeof err->text];
     size_t used = 0;
     const char *base = strrchr(path, '/');
-    base = base == NULL ? path : base + 1;
+    base = base == NULL || strlen(path) <= SHOWN_BYTES ? path : base + 1;
     for (const char *at = kind->command; *at != '\0' && used + 1 < sizeof command;) {
         const bool is_place = strncmp(at, "FILE", 4) == 0;
-        const int n = snprintf(command + used, sizeof command - used, "%.*s", is_place ? 100 : 1,
-                               is_place ? base : at);
+        const int n = snprintf(command + used, sizeof command - used, "%.*s",
+                               is_place ? SHOWN_BYTES : 1, is_place ? base : at);
         used += n > 0 ? (size_t)n : 0;
         at += is_place ? 4 : 1;
     }
