@@ -145,12 +145,21 @@ static const char *folder_of_stage(const struct run *r, const char *name)
     return NULL;
 }
 
-static int make_preset(const char *preset, uint64_t seed, const char *folder, struct err *err)
+static const char *tokenizer_of(struct json model)
+{
+    const char *folder = json_to_string(json_member(model, "tokenizer"), NULL);
+    return folder != NULL && folder[0] != '\0' ? folder : NULL;
+}
+
+static int make_preset(const char *preset, const char *tokenizer, uint64_t seed, const char *folder,
+                       struct err *err)
 {
     char program[PATH_BYTES], number[24], *output;
     if (process_sibling(program, sizeof program, "argosy-actor", err) != 0) return -1;
     snprintf(number, sizeof number, "%llu", (unsigned long long)seed);
-    const char *argv[] = {program, "init", "--preset", preset, "--seed", number, folder, NULL};
+    const char *argv[] = {program, "init", "--preset",    preset,    "--seed",
+                          number,  folder, "--tokenizer", tokenizer, NULL};
+    if (tokenizer == NULL) argv[7] = NULL;
     if (process_capture(argv, NULL, INIT_MS, RESOLVE_BYTES, &output, err) != 0)
         return err_prefix(err, "make a model of preset %s", preset);
     free(output);
@@ -178,7 +187,9 @@ static int place_model(const struct run *r, size_t i, char *override, size_t byt
                 0 ||
             file_join(folder, sizeof folder, r->stage_folders[i], "init", err) != 0)
             return -1;
-        if (!file_exists(folder) && make_preset(preset, seed, folder, err) != 0) return -1;
+        if (!file_exists(folder) &&
+            make_preset(preset, tokenizer_of(model), seed, folder, err) != 0)
+            return -1;
     } else {
         return 0;
     }
@@ -216,6 +227,7 @@ static int run_stage(struct run *r, size_t i, struct err *err)
         resource(r, i, "actors", STAGE_ACTORS_MAX, &plan.n_actors, err) != 0 ||
         resource(r, i, "actor_threads", 1024, &plan.actor_threads, err) != 0 ||
         resource(r, i, "actor_slots", 65536, &plan.actor_slots, err) != 0 ||
+        resource(r, i, "actor_cache_mib", 1u << 22, &plan.actor_cache_mib, err) != 0 ||
         json_get_bool(resources, "restart_actors", &plan.restart_actors, err) != 0)
         return -1;
     plan.n_overrides = r->n_overrides;
@@ -275,14 +287,17 @@ static size_t first_stage(const struct run *r, size_t i)
 }
 
 // Writes the config.json that a preset's model would have.
-static int preview_preset(const char *preset, const char *folder, struct err *err)
+static int preview_preset(const char *preset, const char *tokenizer, const char *folder,
+                          struct err *err)
 {
     char program[PATH_BYTES], path[PATH_BYTES], *config;
     if (process_sibling(program, sizeof program, "argosy-actor", err) != 0 ||
         file_make_folders(folder, err) != 0 ||
         file_join(path, sizeof path, folder, "config.json", err) != 0)
         return -1;
-    const char *argv[] = {program, "init", "--preset", preset, "--config", NULL};
+    const char *argv[] = {program,    "init",        "--preset", preset,
+                          "--config", "--tokenizer", tokenizer,  NULL};
+    if (tokenizer == NULL) argv[5] = NULL;
     if (process_capture(argv, NULL, INIT_MS, RESOLVE_BYTES, &config, err) != 0)
         return err_prefix(err, "the shape of preset %s", preset);
     const int status = file_write_atomic(path, config, strlen(config), err);
@@ -302,7 +317,7 @@ static int preview_models(struct run *r, const char *scratch, char (*overrides)[
         snprintf(folder, sizeof folder, "%s", path != NULL ? path : "");
         if (folder[0] == '\0' && preset != NULL &&
             (file_join(folder, sizeof folder, scratch, preset, err) != 0 ||
-             preview_preset(preset, folder, err) != 0))
+             preview_preset(preset, tokenizer_of(model), folder, err) != 0))
             return -1;
         if (r->n_overrides + 1 >= OVERRIDES_MAX)
             return err_set(err, ERR_USAGE, "more than %d overrides", OVERRIDES_MAX - 2);

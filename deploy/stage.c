@@ -17,7 +17,9 @@
 #define PATH_BYTES 4096
 #define LEARNER_GRACE_MS 60000u // to finish a step and write a checkpoint
 #define ACTOR_GRACE_MS 7000u    // to give leases back
-#define RESTARTS_MAX 100        // of one actor, then the run goes on without it
+#define CHECK_MS 60000u
+#define CHECK_BYTES ((size_t)64 << 10)
+#define RESTARTS_MAX 100 // of one actor, then the run goes on without it
 #define RESTART_PAUSE_MS 500u
 #define QUICK_END_MS 5000u // an actor that ends by itself sooner than this, so often in a
 #define QUICK_ENDS_MAX 3   // row, will not do better the next time
@@ -58,6 +60,26 @@ static void add_number(struct arguments *a, uint32_t value)
     char *text = a->numbers[a->n_numbers++];
     snprintf(text, sizeof a->numbers[0], "%u", value);
     add(a, text);
+}
+
+// Before anything is started: whether all of it fits this machine's memory.
+static int fits_memory(const struct stage *s, struct err *err)
+{
+    const struct stage_plan *p = s->plan;
+    struct arguments a = {.n = 0};
+    char *refusal;
+    add(&a, s->learner_program);
+    add(&a, p->recipe_path);
+    add(&a, "--stage");
+    add(&a, p->recipe_stage);
+    add(&a, "--check-memory");
+    for (size_t i = 0; i < p->n_overrides; i++)
+        add(&a, p->overrides[i]);
+    if (process_capture(a.argv, NULL, CHECK_MS, CHECK_BYTES, &refusal, err) != 0) return -1;
+    refusal[strcspn(refusal, "\n")] = '\0';
+    const int status = refusal[0] == '\0' ? 0 : err_set(err, ERR_LIMIT, "%s", refusal);
+    free(refusal);
+    return status;
 }
 
 static int start_learner(struct stage *s, struct err *err)
@@ -101,6 +123,10 @@ static int start_actor(struct stage *s, struct fleet_actor *actor, struct err *e
     add_number(&a, s->plan->actor_threads);
     add(&a, "--slots");
     add_number(&a, s->plan->actor_slots);
+    if (s->plan->actor_cache_mib > 0) {
+        add(&a, "--cache-mib");
+        add_number(&a, s->plan->actor_cache_mib);
+    }
     actor->n_starts++;
     actor->started_ms = clock_now_ms();
     return process_start(&actor->process, a.argv, actor->log_path, false, err);
@@ -234,6 +260,7 @@ int stage_run(const struct stage_plan *plan, const volatile sig_atomic_t *stop, 
     s->plan = plan;
     progress_init(&s->view);
     int status = prepare(s, err);
+    if (status == 0) status = fits_memory(s, err);
     if (status == 0) status = start_learner(s, err);
     if (status == 0) {
         for (uint32_t i = 0; i < plan->n_actors && status == 0; i++)

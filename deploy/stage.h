@@ -26,6 +26,7 @@ struct stage_plan {
     const char *const *overrides; // n_overrides of key=value
     size_t n_overrides;
     uint32_t n_ranks, n_actors, actor_threads, actor_slots;
+    uint32_t actor_cache_mib; // 0: what an actor takes by itself
     bool restart_actors;
     bool is_quiet; // nothing of the learner's on standard output
 };

@@ -29,6 +29,7 @@ static void on_signal(int number)
 static const char usage[] =
     "usage: mpirun -n R argosy-learner RECIPE [key=value ...] [--stage NAME] [--run DIR]\n"
     "       argosy-learner RECIPE [key=value ...] --dry-run | --resolve\n"
+    "       argosy-learner RECIPE [key=value ...] [--stage NAME] --check-memory\n"
     "       argosy-learner ledger RUN [--json]\n"
     "       argosy-learner keys\n"
     "\n"
@@ -36,13 +37,15 @@ static const char usage[] =
     "  --run DIR     its run folder (default: runs/ and the stage's name)\n"
     "  --dry-run     print every stage with all its keys, and the memory it takes\n"
     "  --resolve     print every stage with all its keys as JSON\n"
+    "  --check-memory  print why the stage's ranks and actors do not fit this machine\n"
+    "                  together; nothing when they do\n"
     "\n"
     "A signal (TERM, INT or USR1) ends it after the step under way, with a checkpoint\n"
     "and status 75; the same command goes on from there.\n";
 
 struct command {
     const char *recipe, *stage, *run;
-    bool is_dry, is_resolve;
+    bool is_dry, is_resolve, is_memory;
     char **overrides; // of main's argv, moved to its front
     size_t n_overrides;
 };
@@ -57,6 +60,8 @@ static int parse(int argc, char **argv, struct command *c, struct err *err)
             c->is_dry = true;
         } else if (strcmp(argv[i], "--resolve") == 0) {
             c->is_resolve = true;
+        } else if (strcmp(argv[i], "--check-memory") == 0) {
+            c->is_memory = true;
         } else if (strcmp(argv[i], "--stage") == 0 && value != NULL) {
             c->stage = argv[++i];
         } else if (strcmp(argv[i], "--run") == 0 && value != NULL) {
@@ -180,6 +185,8 @@ static int run(int argc, char **argv, char **original)
     if (status == 0) status = read_stage(recipe, stage, &o, &err);
     if (status == 0 && (c.is_dry || c.is_resolve)) {
         status = preview_print(recipe, c.is_dry, stdout, &err);
+    } else if (status == 0 && c.is_memory) {
+        preview_refusal(&o, recipe_stage_name(recipe, stage), stdout);
     } else if (status == 0 && (status = pin_blas(&o, original, &err)) == 0) {
         snprintf(folder, sizeof folder, "runs/%s", recipe_stage_name(recipe, stage));
         catch_signals();

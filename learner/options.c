@@ -15,6 +15,8 @@ static const struct recipe_key keys[] = {
      "Hugging Face folder the stage starts from"},
     {"model.preset", RECIPE_STRING, AT(model_preset), "", 0, 0, NULL,
      "make model.path first, as `argosy init` would"},
+    {"model.tokenizer", RECIPE_STRING, AT(model_tokenizer), "", 0, 0, NULL,
+     "folder of the tokenizer of a preset that has none of its own"},
 
     {"task", RECIPE_SPEC, AT(task), "null", 0, 0, NULL, "where prompts and answers come from"},
     {"template", RECIPE_SPEC, AT(template), "null", 0, 0, NULL, "how a problem becomes a prompt"},
@@ -144,6 +146,12 @@ static const struct recipe_key keys[] = {
      "of an actor; 0: as the machine allows"},
     {"resources.actor_slots", RECIPE_U64, AT(actor_slots), "64", 1, 65536, NULL,
      "samples an actor generates at once"},
+    {"resources.actor_cache_mib", RECIPE_U64, AT(actor_cache_mib), "2048", 1, 4194304, NULL,
+     "of an actor, for keys and values at most"},
+    {"resources.check_memory", RECIPE_BOOL, AT(check_memory), "true", 0, 0, NULL,
+     "refuse to start what cannot fit the memory"},
+    {"resources.memory_limit_mib", RECIPE_U64, AT(memory_limit_mib), "0", 0, 1e9, NULL,
+     "of this machine, for ranks and actors together; 0: what is free"},
     {"resources.restart_actors", RECIPE_BOOL, AT(restart_actors), "true", 0, 0, NULL,
      "replace an actor that died"},
 

@@ -28,7 +28,7 @@ enum numerics { NUMERICS_PORTABLE, NUMERICS_NATIVE };
 struct options {
     int kind; // enum stage_kind
 
-    const char *model_path, *model_preset;
+    const char *model_path, *model_preset, *model_tokenizer;
 
     // Specs: JSON text.
     const char *task, *template, *rewards, *corpus;
@@ -61,7 +61,8 @@ struct options {
     double eval_temperature, eval_top_p;
 
     uint64_t ranks, threads, actors, actor_threads, actor_slots;
-    bool restart_actors;
+    uint64_t actor_cache_mib, memory_limit_mib;
+    bool restart_actors, check_memory;
 
     const char *net_bind, *net_advertise, *prompt_suffix;
     uint64_t net_port;

@@ -16,6 +16,7 @@
 #include "learner/comm.h"
 #include "learner/evaluation.h"
 #include "learner/gemm_backward.h"
+#include "learner/memory_plan.h"
 #include "learner/stage_result.h"
 
 #define AWAIT_SLICE_MS 250u
@@ -470,6 +471,25 @@ static void warn_if_narrow(unsigned n_threads)
     }
 }
 
+// The ranks of each machine against what its memory has left.  Actors look after
+// themselves: those of a learner that is started again are there already.
+static int fits_memory(const struct options *o, const char *stage, struct err *err)
+{
+    const struct memory_room room = memory_room();
+    struct memory_plan plan;
+    char who[128];
+    int status = memory_plan_make(&plan, o, err);
+
+    if (status == 0) {
+        const uint64_t besides = comm_rank() == 0 ? plan.first_bytes : 0;
+
+        snprintf(who, sizeof who, "the learner of stage %.60s", stage);
+        status = memory_plan_check(&plan, (uint64_t)comm_host_size() * plan.rank_bytes + besides,
+                                   who, o, &room, err);
+    }
+    return comm_agree(status, err);
+}
+
 int trainer_run(const struct options *options, const char *stage, const char *run_folder,
                 const volatile sig_atomic_t *stop, enum trainer_end *end, struct err *err)
 {
@@ -485,6 +505,7 @@ int trainer_run(const struct options *options, const char *stage, const char *ru
     pool = pool_create(threads_of_rank(options));
     gemm_backward_init();
     status = same_arithmetic(err);
+    if (status == 0) status = fits_memory(options, stage, err);
     if (status == 0) status = open_folder(&t, run_folder, err);
     if (status == 0) status = replica_open(&t.replica, options->model_path, &config, pool, err);
     if (status == 0) {
