@@ -10,7 +10,7 @@ packages=(
     libopenmpi-dev openmpi-bin libopenblas-dev
     libzmq3-dev libmsgpack-dev libsodium-dev libxxhash-dev
     libjansson-dev libyaml-dev libcmocka-dev
-    libpcre2-dev libutf8proc-dev
+    libpcre2-dev libutf8proc-dev libgmp-dev libmpfr-dev
     bubblewrap libseccomp-dev
     gnuplot-nox
 )

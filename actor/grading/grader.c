@@ -7,6 +7,7 @@
 const struct grader *const graders[] = {
     &grader_exact,          &grader_number, &grader_countdown,
     &grader_knights_knaves, &grader_choice, &grader_prime_factorization,
+    &grader_math,
 };
 const size_t n_graders = sizeof graders / sizeof *graders;
 

@@ -39,7 +39,7 @@ extern const size_t n_graders;
 const struct grader *grader_find(const char *name); // NULL: no such
 
 extern const struct grader grader_choice, grader_countdown, grader_exact, grader_knights_knaves,
-    grader_number, grader_prime_factorization;
+    grader_math, grader_number, grader_prime_factorization;
 
 // The grader of rows that reasoning-gym made, by their metadata.source_dataset;
 // NULL: another's, or one with rules of its own that are not here.
