@@ -23,7 +23,8 @@ struct row_content { // texts are malloc'ed; NULL: the row has none
     char *completion; // what a model could learn to say
     char *metadata;   // JSON text
     char *source;
-    char *maker;        // the generator that made the row (reasoning-gym's source_dataset)
+    char *maker;        // the generator that made the row and knows its grader
+                        // (reasoning-gym's source_dataset)
     const char *grader; // by name; NULL: the row does not show which
     uint32_t level;     // of difficulty; 0: not known
 };

@@ -108,6 +108,7 @@ static bool fits_messages(struct json row)
 
 static int read_messages(struct json row, struct row_content *out, struct err *err)
 {
+    if (!has_list(row, "messages")) return err_set(err, ERR_FORMAT, "messages: want a list");
     return read_prompt(row, "messages", out, err);
 }
 
@@ -118,6 +119,8 @@ static bool fits_sharegpt(struct json row)
 
 static int read_sharegpt(struct json row, struct row_content *out, struct err *err)
 {
+    if (!has_list(row, "conversations"))
+        return err_set(err, ERR_FORMAT, "conversations: want a list");
     return read_prompt(row, "conversations", out, err);
 }
 
@@ -247,8 +250,6 @@ static int read_gym(struct json row, struct row_content *out, struct err *err)
     out->metadata = row_json(metadata);
     read_source(metadata, "source_dataset", &out->source);
     read_source(metadata, "source_dataset", &out->maker);
-    if (out->source != NULL) out->grader = grader_of_source(out->source);
-    if (out->grader == NULL) out->grader = "exact"; // as that library compares by itself
     return has(row, "answer") ? read_text(row, "answer", &out->answer, err) : 0;
 }
 
@@ -351,7 +352,8 @@ static int read_problem(struct json row, struct row_content *out, struct err *er
     if (read_prompt(row, "problem", out, err) != 0) return -1;
     keep_row(row, out);
     if (has(row, "solution") && read_text(row, "solution", &out->completion, err) != 0) return -1;
-    return read_text(row, has(row, "answer") ? "answer" : "solution", &out->answer, err);
+    const bool has_solution_only = has(row, "solution") && !has(row, "answer");
+    return read_text(row, has_solution_only ? "solution" : "answer", &out->answer, err);
 }
 
 static bool fits_answer(struct json row)

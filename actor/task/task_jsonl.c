@@ -64,6 +64,14 @@ static const struct grader *find_grader(const char *name)
     return grader_find(name);
 }
 
+// Rows of reasoning-gym: what is not generated here is compared as that library
+// compares by itself.
+static const char *grader_of_maker(const char *name)
+{
+    const struct generator *generator = generator_find(name);
+    return generator == NULL ? "exact" : generator->grader->name;
+}
+
 // A problem ends where an answer is to begin.
 static int end_at_user(struct conversation *c, struct err *err)
 {
@@ -110,6 +118,7 @@ static int accept(struct row_content *c, struct err *err)
         return err_set(err, ERR_FORMAT, "the reference answer is empty");
     if (c->answer == NULL && c->metadata == NULL)
         return err_set(err, ERR_FORMAT, "there is no reference answer: set answer_key");
+    if (c->grader == NULL && c->maker != NULL) c->grader = grader_of_maker(c->maker);
     const struct grader *grader = find_grader(c->grader);
     if (grader == NULL) return refuse_grader(c->grader, err);
     return grader == &grader_of_none ? 0 : try_reference(grader, c, err);
