@@ -1,8 +1,8 @@
 /*
- * accuracy: the grader's value of the answer (1 right, 0 wrong; some graders give
- * partial credit).
- *   grader  one of the table of graders, in place of the problem's own
- *   strict  it counts only in a response of the form asked for
+ * accuracy: 1 when the answer is right by its grader, else 0.
+ *   grader   one of the table of graders, in place of the problem's own
+ *   strict   it counts only in a response of the form asked for
+ *   partial  the grader's own value, for those that give credit for a wrong answer
  */
 #include <string.h>
 
@@ -10,13 +10,14 @@
 
 struct accuracy {
     char grader_name[SPEC_STRING_BYTES];
-    bool is_strict;
+    bool is_strict, is_partial;
     const struct grader *grader; // NULL: the problem's
 };
 
 static const struct spec_field fields[] = {
     {"grader", SPEC_STRING, offsetof(struct accuracy, grader_name), 0, 0},
     {"strict", SPEC_BOOL, offsetof(struct accuracy, is_strict), 0, 0},
+    {"partial", SPEC_BOOL, offsetof(struct accuracy, is_partial), 0, 0},
 };
 
 static int prepare(void *state, struct json spec, const struct reward_setting *setting,
@@ -47,13 +48,14 @@ static int value(const void *state, const struct reward_input *in, double *out, 
                                         .metadata = view_of(in->sample->problem->metadata)};
         if (grader_judge(s->grader, &grading, &grade, err) != 0) return -1;
     }
-    *out = s->is_strict && !in->is_formatted ? 0 : grade.value;
+    *out = s->is_partial ? grade.value : grade.is_correct ? 1 : 0;
+    if (s->is_strict && !in->is_formatted) *out = 0;
     return 0;
 }
 
 const struct reward_kind reward_accuracy = {
     .name = "accuracy",
-    .help = "the answer is right by its grader (grader, strict)",
+    .help = "the answer is right by its grader (grader, strict, partial)",
     .state_bytes = sizeof(struct accuracy),
     .fields = fields,
     .n_fields = sizeof fields / sizeof *fields,
