@@ -5,6 +5,9 @@
 
 #include "common/math/bf16.h"
 #include "common/model/block.h"
+#include "common/model/shared_block.h"
+
+#define SHARE_WAIT_MS 60000u // for another process that packs the same version
 
 // What a weights_layer shows, writable by the load alone.
 struct layer {
@@ -20,7 +23,9 @@ struct weights {
     uint16_t *embedding;  // (V, C) bf16, as on the wire; NULL when tied: the head holds it
     float *norm_final;    // (C)
     struct panels head;   // (V, C)
-    struct block block;
+    struct block block;   // where it all lies, or else
+    struct shared_block shared;
+    char folder[SHARED_PATH_BYTES]; // where sharers meet; "" when they do not
 };
 
 static struct panels take_panels(struct block *b, enum panel_type type, uint32_t n_outputs,
@@ -42,7 +47,6 @@ static void carve(struct block *b, const struct shape *s, enum panel_type type, 
     uint32_t q_width = s->n_heads * s->head_width;
     uint32_t qkv_width = q_width + 2 * s->n_kv_heads * s->head_width;
 
-    w->layers = block_take(b, s->n_layers, sizeof *w->layers);
     if (!s->tied_embeddings)
         w->embedding = block_take(b, (size_t)s->vocab_size * s->width, sizeof *w->embedding);
     for (uint32_t i = 0; i < s->n_layers; i++) {
@@ -71,15 +75,14 @@ size_t weights_bytes(const struct params *params, enum panel_type type)
     return sketch.block.used_bytes + rope_bytes;
 }
 
-struct weights *weights_create(const struct params *params, enum panel_type type)
+static struct weights *create(const struct params *params, enum panel_type type)
 {
     struct weights *w = calloc(1, sizeof *w);
     CHECK(w != NULL);
     w->params = params;
     w->type = type;
-    carve(&w->block, &params->shape, type, w);
-    block_allocate(&w->block);
-    carve(&w->block, &params->shape, type, w);
+    w->layers = calloc(params->shape.n_layers, sizeof *w->layers);
+    CHECK(w->layers != NULL);
 
     double inverse_frequency[SHAPE_HEAD_WIDTH_MAX / 2];
     shape_inverse_frequencies(&params->shape, inverse_frequency);
@@ -88,11 +91,39 @@ struct weights *weights_create(const struct params *params, enum panel_type type
     return w;
 }
 
+static void take_own_block(struct weights *w)
+{
+    if (w->block.base != NULL) return;
+    w->block = (struct block){0};
+    carve(&w->block, &w->params->shape, w->type, w);
+    block_allocate(&w->block);
+    carve(&w->block, &w->params->shape, w->type, w);
+}
+
+struct weights *weights_create(const struct params *params, enum panel_type type)
+{
+    struct weights *w = create(params, type);
+    take_own_block(w);
+    return w;
+}
+
+struct weights *weights_create_shared(const struct params *params, enum panel_type type,
+                                      const char *folder)
+{
+    struct weights *w = create(params, type);
+    size_t length = strlen(folder);
+    CHECK(length < sizeof w->folder);
+    memcpy(w->folder, folder, length + 1);
+    return w;
+}
+
 void weights_destroy(struct weights *w)
 {
     if (w == NULL) return;
     rope_fini(&w->rope);
     block_free(&w->block);
+    shared_block_close(&w->shared);
+    free(w->layers);
     free(w);
 }
 
@@ -124,7 +155,7 @@ static void load_layer(struct weights *w, const uint16_t *flat, uint32_t i, stru
     panels_pack(&layer->down, rows_of(w, flat, PARAM_DOWN, i), pool);
 }
 
-void weights_load(struct weights *w, const uint16_t *flat, struct pool *pool)
+static void fill(struct weights *w, const uint16_t *flat, struct pool *pool)
 {
     const struct shape *s = &w->params->shape;
     const uint16_t *embedding = rows_of(w, flat, PARAM_EMBEDDING, PARAM_NO_LAYER);
@@ -136,6 +167,83 @@ void weights_load(struct weights *w, const uint16_t *flat, struct pool *pool)
     panels_pack(&w->head,
                 rows_of(w, flat, s->tied_embeddings ? PARAM_EMBEDDING : PARAM_HEAD, PARAM_NO_LAYER),
                 pool);
+}
+
+void weights_load(struct weights *w, const uint16_t *flat, struct pool *pool)
+{
+    shared_block_close(&w->shared);
+    take_own_block(w);
+    fill(w, flat, pool);
+}
+
+// --- shared versions ------------------------------------------------------------------
+static void carve_shared(struct weights *w)
+{
+    struct block view = {.base = w->shared.bytes, .size_bytes = w->shared.size_bytes};
+    carve(&view, &w->params->shape, w->type, w);
+}
+
+/*
+ * The name under which a version is shared: of the flat block's hash, and of
+ * the form in which this program packs it, so that one built with another
+ * layout of panels never maps it.
+ */
+static struct hash packed_name(const struct weights *w, const struct hash *flat, size_t size_bytes)
+{
+    enum { OUTPUTS = 2 * GEMM_PANEL - 3, INPUTS = 19 };
+    uint16_t rows[OUTPUTS * INPUTS];
+    _Alignas(64) unsigned char packed[2 * GEMM_PANEL * INPUTS * sizeof(float)] = {0};
+    struct panels panels = {w->type, OUTPUTS, INPUTS, packed};
+    const struct hash shape = shape_hash(&w->params->shape);
+    const uint64_t sizes[] = {size_bytes, (uint64_t)w->type};
+    for (size_t i = 0; i < OUTPUTS * INPUTS; i++)
+        rows[i] = (uint16_t)i;
+    CHECK(panels_bytes(w->type, OUTPUTS, INPUTS) <= sizeof packed);
+    panels_pack(&panels, rows, NULL);
+
+    struct hasher hasher;
+    hasher_init(&hasher);
+    hasher_add(&hasher, flat, sizeof *flat);
+    hasher_add(&hasher, &shape, sizeof shape);
+    hasher_add(&hasher, sizes, sizeof sizes);
+    hasher_add(&hasher, packed, sizeof packed);
+    return hasher_end(&hasher);
+}
+
+static int load_shared(struct weights *w, const uint16_t *flat, const struct hash *name,
+                       struct pool *pool, enum weights_origin *origin, struct err *err)
+{
+    struct block measured = {0};
+    carve(&measured, &w->params->shape, w->type, w);
+    const struct hash packed = packed_name(w, name, measured.used_bytes);
+    if (shared_block_open(&w->shared, w->folder, &packed, measured.used_bytes, SHARE_WAIT_MS,
+                          err) != 0)
+        return -1;
+    *origin = w->shared.is_filling ? WEIGHTS_MADE : WEIGHTS_FOUND;
+    carve_shared(w);
+    if (!w->shared.is_filling) return 0;
+    fill(w, flat, pool);
+    if (shared_block_seal(&w->shared, err) != 0) return -1;
+    carve_shared(w);
+    return 0;
+}
+
+enum weights_origin weights_load_named(struct weights *w, const uint16_t *flat,
+                                       const struct hash *name, struct pool *pool, struct err *why)
+{
+    enum weights_origin origin;
+    *why = (struct err){0};
+    shared_block_close(&w->shared); // the old version makes room first
+    if (w->folder[0] != '\0' && load_shared(w, flat, name, pool, &origin, why) == 0) {
+        block_free(&w->block);
+        return origin;
+    }
+    if (w->block.base != NULL) { // the pointers may be of a shared block that came to nothing
+        w->block.used_bytes = 0;
+        carve(&w->block, &w->params->shape, w->type, w);
+    }
+    weights_load(w, flat, pool);
+    return WEIGHTS_OWN;
 }
 
 const struct params *weights_params(const struct weights *w)

@@ -1,3 +1,5 @@
+#define _XOPEN_SOURCE 700 // mkdtemp
+
 // cmocka.h needs these four before it.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -5,9 +7,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/file.h"
 #include "common/base/rng.h"
 #include "common/math/bf16.h"
 #include "tests/support/golden.h"
@@ -149,11 +153,115 @@ static void a_second_load_replaces_the_first_wholly(void **state)
     params_fini(&p);
 }
 
+// --- shared -----------------------------------------------------------------------------
+static char folder[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "build/test-weights-XXXXXX");
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_folder(void **state)
+{
+    struct err err;
+    (void)state;
+    return file_remove_tree(folder, &err);
+}
+
+static enum weights_origin load_named(struct weights *w, const uint16_t *flat, unsigned char name)
+{
+    const struct hash hash = {{name}};
+    struct err why;
+    enum weights_origin origin = weights_load_named(w, flat, &hash, NULL, &why);
+    assert_int_equal(why.code, ERR_NONE);
+    return origin;
+}
+
+static void a_version_is_packed_once_for_all_who_share_it(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct params p;
+        struct err err;
+        assert_int_equal(params_init(&p, &shapes[i], &err), 0);
+        uint16_t *first = random_flat(&p, 1, 1.0f), *second = random_flat(&p, 2, 1.0f);
+        struct weights *a = weights_create_shared(&p, PANEL_BF16, folder);
+        struct weights *b = weights_create_shared(&p, PANEL_BF16, folder);
+        assert_int_equal(load_named(a, first, 1), WEIGHTS_MADE);
+        assert_int_equal(load_named(b, NULL, 1), WEIGHTS_FOUND); // nothing is read
+        check_layer(&p, first, a, 0);
+        check_layer(&p, first, b, 1);
+        assert_int_equal(load_named(a, second, 2), WEIGHTS_MADE);
+        check_layer(&p, second, a, 1);
+        check_layer(&p, first, b, 1); // still what it was
+        assert_int_equal(load_named(b, NULL, 2), WEIGHTS_FOUND);
+        check_panels(weights_head(b),
+                     second +
+                         (p.shape.tied_embeddings ? 0 : params_find(&p, PARAM_HEAD, 0)->offset));
+        weights_load(a, first, NULL); // and alone again
+        check_layer(&p, first, a, 0);
+        weights_destroy(a);
+        check_layer(&p, second, b, 0);
+        weights_destroy(b);
+        free(first);
+        free(second);
+        params_fini(&p);
+    }
+}
+
+static void other_panels_are_another_block(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err err;
+    assert_int_equal(params_init(&p, &shapes[0], &err), 0);
+    uint16_t *flat = random_flat(&p, 1, 1.0f);
+    struct weights *a = weights_create_shared(&p, PANEL_BF16, folder);
+    struct weights *b = weights_create_shared(&p, PANEL_F32, folder);
+    assert_int_equal(load_named(a, flat, 1), WEIGHTS_MADE);
+    assert_int_equal(load_named(b, flat, 1), WEIGHTS_MADE);
+    check_layer(&p, flat, b, 0);
+    weights_destroy(a);
+    weights_destroy(b);
+    free(flat);
+    params_fini(&p);
+}
+
+static void where_sharing_is_not_to_be_had_weights_are_loaded_all_the_same(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err err, why;
+    const struct hash name = {{1}};
+    assert_int_equal(params_init(&p, &shapes[0], &err), 0);
+    uint16_t *flat = random_flat(&p, 1, 1.0f);
+    struct weights *w = weights_create_shared(&p, PANEL_BF16, "/nonexistent/folder");
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(weights_load_named(w, flat, &name, NULL, &why), WEIGHTS_OWN);
+        assert_int_equal(why.code, ERR_IO);
+        assert_non_null(strstr(why.text, "/nonexistent/folder"));
+        check_layer(&p, flat, w, 1);
+    }
+    weights_destroy(w);
+    w = weights_create(&p, PANEL_BF16);
+    assert_int_equal(load_named(w, flat, 1), WEIGHTS_OWN); // nobody asked for it
+    check_layer(&p, flat, w, 1);
+    weights_destroy(w);
+    free(flat);
+    params_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_part_of_the_flat_block_finds_its_place),
         cmocka_unit_test(a_second_load_replaces_the_first_wholly),
+        cmocka_unit_test_setup_teardown(a_version_is_packed_once_for_all_who_share_it, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(other_panels_are_another_block, make_folder, remove_folder),
+        cmocka_unit_test(where_sharing_is_not_to_be_had_weights_are_loaded_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
