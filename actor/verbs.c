@@ -4,5 +4,6 @@ const struct actor_verb actor_verbs[] = {
     {"init", init_verb},
     {"show", show_verb},
     {"tokenize", tokenize_verb},
+    {"decontaminate", decontaminate_verb},
 };
 const size_t n_actor_verbs = sizeof actor_verbs / sizeof *actor_verbs;

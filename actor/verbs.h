@@ -20,5 +20,6 @@ extern const size_t n_actor_verbs;
 int init_verb(int argc, char **argv);
 int show_verb(int argc, char **argv);
 int tokenize_verb(int argc, char **argv);
+int decontaminate_verb(int argc, char **argv);
 
 #endif

@@ -27,6 +27,7 @@ static const struct {
     {"show", NULL, "argosy-actor", "the samples of a run, as text or JSONL"},
     {"plot", plot_verb, NULL, "draw a run's curves to PNG"},
     {"init", NULL, "argosy-actor", "make a model folder from scratch"},
+    {"decontaminate", NULL, "argosy-actor", "training rows that hold a part of a benchmark"},
     {"tokenize", NULL, "argosy-actor", "text to token ids and back"},
     {"ledger", NULL, "argosy-learner", "prove from the journal where every lease went"},
     {"keys", NULL, "argosy-learner", "the keys of a recipe, with defaults"},
@@ -37,7 +38,7 @@ static void print_usage(FILE *out)
 {
     fputs("usage: argosy VERB ...   (VERB --help)\n\n", out);
     for (size_t i = 0; i < N_VERBS; i++)
-        fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
+        fprintf(out, "  %-13s %s\n", verbs[i].name, verbs[i].help);
 }
 
 static int hand_over(const char *program, char **argv)

@@ -21,7 +21,7 @@ struct view jsonl_next_line(struct view bytes, size_t *at)
     return (struct view){start, size_bytes};
 }
 
-static size_t first_line(struct view bytes)
+size_t jsonl_first_line(struct view bytes)
 {
     const bool has_mark = bytes.size_bytes >= 3 && memcmp(bytes.bytes, "\xef\xbb\xbf", 3) == 0;
     return has_mark ? 3 : 0;
@@ -53,7 +53,7 @@ static int index_file(struct jsonl *j, const struct data_file *data, size_t *roo
     if (file_kind_want_jsonl(bytes.bytes, bytes.size_bytes, data->file->name, err) != 0) return -1;
     uint64_t number = 1;
     size_t forgotten = 0;
-    for (size_t at = first_line(bytes); at < bytes.size_bytes; number++) {
+    for (size_t at = jsonl_first_line(bytes); at < bytes.size_bytes; number++) {
         const size_t start = at;
         if (!is_wanted(jsonl_next_line(bytes, &at), j->part)) continue;
         if (file->n_rows++ % JSONL_STRIDE == 0)

@@ -66,5 +66,6 @@ int jsonl_blame(const struct jsonl *j, const struct jsonl_line *line, struct err
 
 // The line that starts at *at, without its end; moves *at to the next one.
 struct view jsonl_next_line(struct view bytes, size_t *at);
+size_t jsonl_first_line(struct view bytes); // where the first one starts
 
 #endif
