@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/outbox.h"
 #include "proto/object.h"
 
-#define RESEND_MS 2000u
 #define FETCH_WINDOW 8u
 #define FETCH_POLL_MS 200u
 #define WEIGHTS_BYTES_MAX ((uint64_t)OBJECT_CHUNKS_MAX * CHUNK_BYTES)
@@ -19,23 +19,14 @@ enum phase {
     PHASE_OVER,
 };
 
-// A result from its submission to its ACK.
-struct held {
-    struct held *next;
-    uint64_t lease, prompt_index;
-    uint32_t sample;
-    bool is_due;      // to be sent at the next opportunity
-    uint64_t sent_ms; // last time
-    bool was_sent;
-    size_t size_bytes;
-    struct frames frames; // into the bytes that follow
-};
-
+// A lease from its arrival to the ACK of its last result.
 struct held_lease {
     struct held_lease *next;
     uint64_t id;
-    uint64_t n_left; // samples not yet submitted
+    uint64_t n_left;    // samples not yet submitted
+    uint64_t n_unacked; // submitted
     uint64_t n_tokens;
+    bool was_named; // to the learner, on this connection
 };
 
 // A message or an action that waits to be handed out.
@@ -73,18 +64,21 @@ struct client {
     uint64_t fetch_version;
     unsigned char *weights; // verified, until applied
     uint64_t weights_size, weights_version;
+    struct hash weights_object;
     bool has_weights, is_weights_out;
     uint64_t held_version;
     struct announce announced;
     bool has_announced;
 
-    struct held *held; // oldest first
-    uint64_t held_bytes;
+    struct outbox outbox;
     struct held_lease *leases;
+    uint64_t n_out; // samples of them not yet submitted
+    bool is_leaving;
+    bool may_have_lost; // what was sent: the connection or the learner is another one
     struct waiting *first, *last;
-    struct waiting *lent;   // what client_next last handed out,
-    struct held *lent_held; // or the result
-    struct wire_buffer aligned;
+    struct waiting *lent; // what client_next last handed out
+    bool is_result_lent;  // or a result
+    struct wire_buffer aligned, encoded;
     struct client_status status;
 };
 
@@ -140,7 +134,9 @@ struct client *client_create(const struct client_config *config)
     const size_t n = strlen(config->name);
     memcpy(c->name, config->name, n < NAME_BYTES_MAX ? n : NAME_BYTES_MAX);
     c->progress_ms = 1000;
+    outbox_init(&c->outbox);
     wire_buffer_init(&c->aligned);
+    wire_buffer_init(&c->encoded);
     return c;
 }
 
@@ -170,23 +166,17 @@ static void forget_weights(struct client *c)
     c->has_announced = false;
 }
 
-static void forget_leases(struct client *c)
+// What was under way is gone; results that are done still wait for their ACK.
+static void forget_work(struct client *c)
 {
-    while (c->leases != NULL) {
-        struct held_lease *l = c->leases;
-        c->leases = l->next;
+    struct held_lease **link = &c->leases;
+    while (*link != NULL) {
+        struct held_lease *l = *link;
+        *link = l->next;
         free(l);
     }
-}
-
-static void drop_held(struct client *c, struct held **link)
-{
-    struct held *h = *link;
-    if (c->lent_held == h) c->lent_held = NULL;
-    *link = h->next;
-    c->held_bytes -= h->size_bytes;
-    c->status.n_held_results--;
-    free(h);
+    c->n_out = 0;
+    c->status.n_leases = 0;
 }
 
 void client_destroy(struct client *c)
@@ -195,9 +185,8 @@ void client_destroy(struct client *c)
     stop_fetch(c);
     forget_weights(c);
     forget_files(c);
-    forget_leases(c);
-    while (c->held != NULL)
-        drop_held(c, &c->held);
+    forget_work(c);
+    outbox_fini(&c->outbox);
     while (c->first != NULL) {
         struct waiting *w = c->first;
         c->first = w->next;
@@ -205,6 +194,7 @@ void client_destroy(struct client *c)
     }
     waiting_destroy(c->lent);
     wire_buffer_fini(&c->aligned);
+    wire_buffer_fini(&c->encoded);
     free(c);
 }
 
@@ -233,6 +223,7 @@ void client_disconnected(struct client *c, uint64_t now_ms)
 {
     (void)now_ms;
     c->status.is_connected = false;
+    c->may_have_lost = true;
     if (c->phase == PHASE_OVER) return;
     c->phase = PHASE_DOWN;
     if (!c->is_weights) stop_fetch(c);
@@ -259,8 +250,10 @@ static void say_ready(struct client *c)
     say(c, &m);
     c->phase = PHASE_WORKING;
     c->wants_credit = true;
-    for (struct held *h = c->held; h != NULL; h = h->next)
-        h->is_due = true; // the learner may have lost what it was sent
+    if (c->may_have_lost) outbox_resend_all(&c->outbox);
+    c->may_have_lost = false;
+    for (struct held_lease *l = c->leases; l != NULL; l = l->next)
+        l->was_named = false;
 }
 
 static void next_file(struct client *c)
@@ -285,8 +278,8 @@ static void on_welcome(struct client *c, const struct message *m)
     const struct welcome *w = &m->welcome;
     const struct hash content = hash_welcome(m);
     // Another run's learner has no use for our results, and its lease ids mean others.
-    while (c->run != 0 && c->run != m->run && c->held != NULL)
-        drop_held(c, &c->held);
+    if (c->run != 0 && c->run != m->run) outbox_fini(&c->outbox);
+    if (c->epoch != m->epoch) c->may_have_lost = true;
     c->run = m->run;
     c->epoch = m->epoch;
     c->progress_ms = w->progress_ms ? w->progress_ms : 1;
@@ -296,8 +289,7 @@ static void on_welcome(struct client *c, const struct message *m)
     }
     stop_fetch(c);
     forget_weights(c);
-    c->status.n_leases = 0;
-    forget_leases(c); // the engine is rebuilt: what was under way is gone
+    forget_work(c); // the engine is rebuilt
     forget_files(c);
     c->content = content;
     c->deterministic = w->deterministic;
@@ -357,11 +349,13 @@ static void fetched(struct client *c)
         return;
     }
     uint64_t size;
+    const struct hash object = *fetch_object(c->fetch);
     unsigned char *bytes = fetch_take_bytes(c->fetch, &size);
     stop_fetch(c);
     c->weights = bytes;
     c->weights_size = size;
     c->weights_version = c->fetch_version;
+    c->weights_object = object;
     c->is_weights_out = false;
 }
 
@@ -397,95 +391,89 @@ static struct held_lease **find_lease(struct client *c, uint64_t id)
     return link;
 }
 
-static void drop_lease(struct client *c, struct held_lease **link)
+static void lease_free(struct held_lease **link)
 {
     struct held_lease *l = *link;
     *link = l->next;
+    free(l);
+}
+
+// Nothing more will be submitted of it.
+static void end_work(struct client *c, struct held_lease *l)
+{
+    if (l->n_left == 0) return;
+    c->n_out -= l->n_left;
+    l->n_left = 0;
     c->status.n_leases--;
     c->wants_credit = true;
-    free(l);
+}
+
+static void drop_lease(struct client *c, struct held_lease **link)
+{
+    end_work(c, *link);
+    lease_free(link);
 }
 
 static void on_lease(struct client *c, const struct lease *lease)
 {
-    if (*find_lease(c, lease->id) != NULL || c->phase != PHASE_WORKING) return;
+    // While a greeting is under way the same learner's leases are as good as ever.
+    if (*find_lease(c, lease->id) != NULL || !c->is_built) return;
     struct held_lease *l = take(1, sizeof *l);
     l->id = lease->id;
     l->n_left = (uint64_t)lease->n_prompts * lease->n_samples;
     l->next = c->leases;
     c->leases = l;
+    c->n_out += l->n_left;
     c->status.n_leases++;
-    enqueue(c, CLIENT_LEASE)->action.lease = *lease;
+    if (c->is_leaving)
+        client_return(c, lease->id, "the actor is leaving");
+    else
+        enqueue(c, CLIENT_LEASE)->action.lease = *lease;
 }
 
 static void cancel(struct client *c, uint64_t id)
 {
     struct held_lease **link = find_lease(c, id);
     if (*link == NULL) return;
+    const bool is_at_work = (*link)->n_left > 0;
     drop_lease(c, link);
-    enqueue(c, CLIENT_CANCEL)->action.lease_id = id;
+    if (is_at_work) enqueue(c, CLIENT_CANCEL)->action.lease_id = id;
 }
 
-static void on_ack(struct client *c, const struct ack *ack)
+static void on_ack(struct client *c, uint64_t now_ms, const struct ack *ack)
 {
     for (uint32_t i = 0; i < ack->n; i++) {
         const struct ack_entry *e = &ack->entries[i];
-        struct held **link = &c->held;
-        while (*link != NULL && ((*link)->lease != e->lease || (*link)->sample != e->sample ||
-                                 (*link)->prompt_index != e->prompt_index))
-            link = &(*link)->next;
-        if (*link == NULL) continue;
-        drop_held(c, link);
+        if (!outbox_ack(&c->outbox, e)) continue;
         c->status.n_acked++;
-        if (e->verdict == VERDICT_STALE) {
-            c->status.n_stale++;
-            cancel(c, e->lease);
-        }
+        struct held_lease **link = find_lease(c, e->lease);
+        struct held_lease *l = *link;
+        if (l != NULL && l->n_unacked > 0) l->n_unacked--;
+        if (l != NULL && l->n_unacked == 0 && l->n_left == 0) lease_free(link);
+        if (e->verdict != VERDICT_STALE) continue;
+        c->status.n_stale++;
+        cancel(c, e->lease);
     }
-}
-
-// One block: the head, then every frame's bytes, 8-aligned.
-static struct held *held_create(const struct frames *frames)
-{
-    size_t size = 0;
-    for (uint32_t i = 0; i < frames->n; i++)
-        size += (frames->frame[i].size_bytes + 7u) & ~(size_t)7;
-    struct held *h = malloc(sizeof *h + size);
-    CHECK(h != NULL);
-    *h = (struct held){.size_bytes = size, .frames.n = frames->n, .is_due = true};
-    unsigned char *at = (unsigned char *)(h + 1);
-    for (uint32_t i = 0; i < frames->n; i++) {
-        const size_t n = frames->frame[i].size_bytes;
-        if (n != 0) memcpy(at, frames->frame[i].bytes, n);
-        h->frames.frame[i] = (struct frame){at, n};
-        at += (n + 7u) & ~(size_t)7;
-    }
-    return h;
+    outbox_ack_end(&c->outbox, now_ms);
 }
 
 void client_submit(struct client *c, uint64_t now_ms, const struct result *result)
 {
-    struct held_lease **lease = find_lease(c, result->lease);
+    struct held_lease *l = *find_lease(c, result->lease);
     (void)now_ms;
-    if (*lease == NULL) return; // cancelled meanwhile
+    if (l == NULL || l->n_left == 0) return; // cancelled meanwhile
     struct message m = {
         .type = MESSAGE_RESULT, .run = c->run, .epoch = c->epoch, .result = *result};
-    struct wire_buffer encoded;
     m.sequence = c->sequence++;
-    wire_buffer_init(&encoded);
-    wire_encode(&encoded, &m);
-    struct held *h = held_create(&encoded.frames);
-    wire_buffer_fini(&encoded);
-    h->lease = result->lease;
-    h->prompt_index = result->prompt_index;
-    h->sample = result->sample;
-    struct held **tail = &c->held;
-    while (*tail != NULL)
-        tail = &(*tail)->next;
-    *tail = h;
-    c->held_bytes += h->size_bytes;
-    c->status.n_held_results++;
-    if (--(*lease)->n_left == 0) drop_lease(c, lease);
+    wire_encode(&c->encoded, &m);
+    outbox_add(&c->outbox, result, &c->encoded.frames);
+    l->n_unacked++;
+    if (l->n_left == 1)
+        end_work(c, l);
+    else {
+        l->n_left--;
+        c->n_out--;
+    }
 }
 
 void client_progress(struct client *c, uint64_t lease, uint64_t n_tokens)
@@ -514,21 +502,26 @@ void client_return(struct client *c, uint64_t lease, const char *reason)
 void client_return_all(struct client *c, uint64_t now_ms, const char *reason)
 {
     (void)now_ms;
-    while (c->leases != NULL) {
+    c->is_leaving = true; // no further lease is asked for
+    while (c->status.n_leases > 0) {
         struct message m = {.type = MESSAGE_RETURN};
         m.lease_list.reason = (struct text){reason, (uint32_t)strlen(reason)};
-        while (c->leases != NULL && m.lease_list.n < PROGRESS_MAX) {
-            m.lease_list.leases[m.lease_list.n++] = c->leases->id;
-            drop_lease(c, &c->leases);
+        for (struct held_lease **link = &c->leases; *link != NULL;) {
+            const bool is_at_work = (*link)->n_left > 0;
+            if (is_at_work && m.lease_list.n < PROGRESS_MAX) {
+                m.lease_list.leases[m.lease_list.n++] = (*link)->id;
+                drop_lease(c, link);
+            } else {
+                link = &(*link)->next;
+            }
         }
         if (c->phase == PHASE_WORKING) say(c, &m);
     }
-    c->config.samples_max = 0; // no further lease is asked for
 }
 
 bool client_is_drained(const struct client *c)
 {
-    return c->held == NULL && c->first == NULL;
+    return c->outbox.n == 0 && c->first == NULL;
 }
 
 // --- what the learner says -------------------------------------------------------------
@@ -539,8 +532,10 @@ static void on_bye(struct client *c, uint64_t now_ms, const struct bye *bye)
         struct message m = {.type = MESSAGE_BYE, .bye = {.is_final = true}};
         say(c, &m); // so that the learner need not wait for us
         quit(c, false, bye->reason);
-    } else if (c->status.is_connected && c->phase != PHASE_GREETING)
-        greet(c, now_ms);
+        return;
+    }
+    c->may_have_lost = true; // it does not know us
+    if (c->status.is_connected && c->phase != PHASE_GREETING) greet(c, now_ms);
 }
 
 static void dispatch(struct client *c, uint64_t now_ms, const struct message *m)
@@ -556,14 +551,14 @@ static void dispatch(struct client *c, uint64_t now_ms, const struct message *m)
         on_lease(c, &m->lease);
         break;
     case MESSAGE_ACK:
-        on_ack(c, &m->ack);
+        on_ack(c, now_ms, &m->ack);
         break;
     case MESSAGE_CANCEL:
         for (uint32_t i = 0; i < m->lease_list.n; i++)
             cancel(c, m->lease_list.leases[i]);
         break;
     case MESSAGE_ANNOUNCE:
-        if (c->phase == PHASE_WORKING) on_announce(c, &m->announce);
+        if (c->is_built) on_announce(c, &m->announce);
         break;
     case MESSAGE_MANIFEST:
     case MESSAGE_CHUNK:
@@ -593,36 +588,45 @@ void client_receive(struct client *c, uint64_t now_ms, const struct frames *in)
         c->status.n_malformed++;
         return;
     }
-    // An older life of the learner is not to be listened to.
+    // An older life of the learner is not to be listened to, and a stranger only
+    // as far as a greeting goes.
+    const bool is_ours = m.run == c->run && m.epoch == c->epoch;
+    const bool is_greeting =
+        m.type == MESSAGE_WELCOME || m.type == MESSAGE_REFUSE || m.type == MESSAGE_BYE;
     if (c->run != 0 && m.run == c->run && m.epoch < c->epoch) return;
-    c->heard_ms = now_ms;
+    if (!is_ours && !is_greeting) return;
+    // A greeting waits for its answer, whatever else is heard.
+    if (c->phase != PHASE_GREETING || m.type == MESSAGE_WELCOME) c->heard_ms = now_ms;
     dispatch(c, now_ms, &m);
 }
 
 // --- what to do next ----------------------------------------------------------------------
 
-static void say_progress(struct client *c)
+// All leases, or those only that the learner does not know to have arrived: for
+// all it knows they are under way and take up credit.
+static void say_progress(struct client *c, bool wants_all)
 {
-    struct message m = {.type = MESSAGE_PROGRESS};
-    for (struct held_lease *l = c->leases; l != NULL && m.progress.n < PROGRESS_MAX; l = l->next)
-        m.progress.entries[m.progress.n++] = (struct progress_entry){l->id, l->n_tokens};
-    if (m.progress.n != 0) say(c, &m);
+    struct held_lease *l = c->leases;
+    while (l != NULL) {
+        struct message m = {.type = MESSAGE_PROGRESS};
+        for (; l != NULL && m.progress.n < PROGRESS_MAX; l = l->next) {
+            if (l->was_named && !wants_all) continue;
+            m.progress.entries[m.progress.n++] = (struct progress_entry){l->id, l->n_tokens};
+            l->was_named = true;
+        }
+        if (m.progress.n != 0) say(c, &m);
+    }
 }
 
 static void say_credit(struct client *c)
 {
-    uint64_t n_out = 0;
-    for (const struct held_lease *l = c->leases; l != NULL; l = l->next)
-        n_out += l->n_left;
-    const uint64_t n_scoring =
-        c->n_scoring < c->config.samples_max ? c->n_scoring : c->config.samples_max;
-    n_out -= n_scoring < n_out ? n_scoring : n_out;
-    const uint64_t limit = c->config.result_bytes_max;
+    const uint64_t limit = c->config.result_bytes_max, held = c->outbox.size_bytes;
+    const uint64_t samples = c->is_leaving ? 0 : c->config.samples_max;
+    const uint64_t scoring = c->n_scoring < samples ? c->n_scoring : samples;
+    const uint64_t n_out = c->n_out > scoring ? c->n_out - scoring : 0;
     struct message m = {.type = MESSAGE_CREDIT,
-                        .credit = {.bytes = limit > c->held_bytes ? limit - c->held_bytes : 0,
-                                   .samples = n_out < c->config.samples_max
-                                                  ? c->config.samples_max - (uint32_t)n_out
-                                                  : 0,
+                        .credit = {.bytes = limit > held ? limit - held : 0,
+                                   .samples = n_out < samples ? (uint32_t)(samples - n_out) : 0,
                                    .has_weights = c->has_weights,
                                    .weights_version = c->held_version}};
     say(c, &m);
@@ -640,45 +644,33 @@ static void tick(struct client *c, uint64_t now_ms)
         }
     }
     if (c->phase != PHASE_WORKING) return;
-    if (c->wants_credit || now_ms - c->spoke_ms >= c->progress_ms / 2) {
+    const bool is_time = now_ms - c->spoke_ms >= c->progress_ms / 2;
+    if (c->wants_credit || is_time) {
         c->wants_credit = false;
-        c->spoke_ms = now_ms;
-        say_progress(c);
+        if (is_time) c->spoke_ms = now_ms;
+        say_progress(c, is_time);
         say_credit(c);
     }
     if (c->weights != NULL && !c->is_weights_out) {
         struct waiting *w = enqueue(c, CLIENT_WEIGHTS);
         w->action.version = c->weights_version;
+        w->action.object = c->weights_object;
         w->action.bytes = c->weights;
         w->action.size_bytes = c->weights_size;
         c->is_weights_out = true;
     }
 }
 
-// The oldest result that is to be sent (again) now.
-static struct held *due(struct client *c, uint64_t now_ms)
-{
-    if (c->phase != PHASE_WORKING) return NULL;
-    for (struct held *h = c->held; h != NULL; h = h->next)
-        if (h->is_due || now_ms - h->sent_ms >= RESEND_MS) return h;
-    return NULL;
-}
-
 bool client_next(struct client *c, uint64_t now_ms, struct client_action *out)
 {
     waiting_destroy(c->lent);
     c->lent = NULL;
-    c->lent_held = NULL;
     // Results go before the credit that their completion frees.
-    struct held *h = c->first == NULL ? due(c, now_ms) : NULL;
-    if (h != NULL) {
-        if (h->was_sent) c->status.n_resent++;
-        c->status.n_sent++;
-        h->was_sent = true;
-        h->is_due = false;
-        h->sent_ms = now_ms;
-        c->lent_held = h;
-        *out = (struct client_action){.type = CLIENT_SEND, .frames = &h->frames};
+    const bool may_send = c->first == NULL && c->phase == PHASE_WORKING;
+    const struct frames *result = may_send ? outbox_next(&c->outbox, now_ms) : NULL;
+    c->is_result_lent = result != NULL;
+    if (result != NULL) {
+        *out = (struct client_action){.type = CLIENT_SEND, .frames = result};
         return true;
     }
     if (c->first == NULL) tick(c, now_ms);
@@ -693,7 +685,7 @@ bool client_next(struct client *c, uint64_t now_ms, struct client_action *out)
 
 void client_unsent(struct client *c)
 {
-    if (c->lent_held != NULL) c->lent_held->is_due = true;
+    if (c->is_result_lent) outbox_unsent(&c->outbox);
     if (c->lent == NULL) return;
     c->lent->next = c->first;
     c->first = c->lent;
@@ -711,6 +703,9 @@ uint32_t client_wait_ms(const struct client *c, uint64_t now_ms)
 struct client_status client_status(const struct client *c)
 {
     struct client_status s = c->status;
+    s.n_held_results = c->outbox.n;
+    s.n_sent = c->outbox.n_sent;
+    s.n_resent = c->outbox.n_resent;
     s.is_ready = c->phase == PHASE_WORKING;
     return s;
 }

@@ -35,6 +35,7 @@ struct server {
     // Verified weights that wait for the leases of the version before them.
     const unsigned char *waiting_bytes;
     uint64_t waiting_size, waiting_version;
+    struct hash waiting_object;
     bool is_full; // the socket takes nothing more at the moment
     bool is_over;
     bool is_refused;
@@ -78,7 +79,7 @@ static int studio_open(struct server *v, const struct client_action *a, struct e
         return err_set(err, ERR_LIMIT,
                        "%" PRIu64 " bytes of cache hold not one page of this model (--cache-mib)",
                        v->options->cache_bytes_max);
-    s->weights = weights_create(&s->params, PANEL_BF16);
+    s->weights = weights_create_shared(&s->params, PANEL_BF16, v->options->share_folder);
     s->rollout = rollout_create(shape, &limits, v->pool);
     struct ready ready;
     workload_hashes(s->workload, &ready);
@@ -99,6 +100,18 @@ static uint16_t *copy_flipped(const uint16_t *flat, size_t n, size_t flip)
     return copy;
 }
 
+static void load_weights(struct server *v, const uint16_t *flat)
+{
+    static const char *const origins[] = {
+        [WEIGHTS_OWN] = "own", [WEIGHTS_MADE] = "shared", [WEIGHTS_FOUND] = "found"};
+    struct err why;
+    const enum weights_origin origin =
+        weights_load_named(v->studio.weights, flat, &v->waiting_object, v->pool, &why);
+    log_line(LOG_INFO, "weights version=%" PRIu64 " memory=%s", v->waiting_version,
+             origins[origin]);
+    if (why.code != ERR_NONE) log_line(LOG_WARN, "weights are not shared: %s", why.text);
+}
+
 static void swap_weights(struct server *v)
 {
     struct studio *s = &v->studio;
@@ -112,12 +125,13 @@ static void swap_weights(struct server *v)
     }
     const uint16_t *flat = (const void *)v->waiting_bytes;
     const int64_t flip = v->options->flip_weight;
-    uint16_t *flipped = NULL;
     if (flip >= 0 && (size_t)flip < s->params.n_elements) {
-        flat = flipped = copy_flipped(flat, s->params.n_elements, (size_t)flip);
+        uint16_t *flipped = copy_flipped(flat, s->params.n_elements, (size_t)flip);
+        weights_load(s->weights, flipped, v->pool); // nobody else wants these
+        free(flipped);
+    } else {
+        load_weights(v, flat);
     }
-    weights_load(s->weights, flat, v->pool);
-    free(flipped);
     rollout_set_weights(s->rollout, s->weights);
     s->version = v->waiting_version;
     s->has_weights = true;
@@ -152,6 +166,7 @@ static int act(struct server *v, const struct client_action *a, uint64_t now_ms,
         v->waiting_bytes = a->bytes;
         v->waiting_size = a->size_bytes;
         v->waiting_version = a->version;
+        v->waiting_object = a->object;
         return 0;
     case CLIENT_LEASE:
         jobs_take(v->jobs, &a->lease, s->has_weights ? s->version : UINT64_MAX, s->workload,
@@ -209,6 +224,10 @@ static int receive(struct server *v, struct err *err)
     if (link_check(v->link, clock_now_ms(), &change, err) != 0) return -1;
     if (change == LINK_UP) client_connected(v->client, clock_now_ms());
     if (change == LINK_DOWN) client_disconnected(v->client, clock_now_ms());
+    if (change == LINK_OVER) {
+        v->is_over = true;
+        snprintf(v->reason, sizeof v->reason, "the run has its result");
+    }
     return 0;
 }
 

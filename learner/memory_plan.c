@@ -76,7 +76,8 @@ static struct actor_memory plan_actor(const struct params *params, const struct 
     m.incoming = params->n_elements * sizeof(uint16_t);
     m.cache = kv_bytes(s, decode_pages(n_slots, length));
     if (m.cache > o->actor_cache_mib * MIB) m.cache = o->actor_cache_mib * MIB;
-    m.step = decode_bytes(s, n_slots, DECODE_PREFILL_ROWS) + threads * s->vocab_size * DRAW_BYTES;
+    m.step =
+        decode_bytes(s, n_slots, decode_prefill_rows(s)) + threads * s->vocab_size * DRAW_BYTES;
     return m;
 }
 

@@ -23,6 +23,7 @@
 #define EVAL_PROGRESS_MS 2000u
 #define HELD_OUT_NAP_NS 20000000
 #define NONFINITE_MAX 3
+#define PROGRESS_MS_MIN 1000u
 
 uint64_t trainer_order_number(uint64_t step)
 {
@@ -238,6 +239,15 @@ static uint32_t tokens_max(const struct trainer *t)
     return pack < context ? pack : context;
 }
 
+// How often actors speak, so that three silences are still well within a lease's
+// time: an actor says nothing while it computes a step of a large model.
+static uint32_t progress_ms(const struct options *o)
+{
+    const uint64_t tenth_ms = o->lease_timeout_s * 100u;
+
+    return (uint32_t)(tenth_ms < PROGRESS_MS_MIN ? PROGRESS_MS_MIN : tenth_ms);
+}
+
 static int open_gate(struct trainer *t, struct err *err)
 {
     const struct options *o = t->options;
@@ -256,7 +266,7 @@ static int open_gate(struct trainer *t, struct err *err)
         .vocab_size = shape->vocab_size,
         .context_length = tokens_max(t),
         .lease_timeout_ms = (uint32_t)(o->lease_timeout_s * 1000u),
-        .progress_ms = 1000,
+        .progress_ms = progress_ms(o),
         .prompts_per_lease = (uint32_t)o->prompts_per_lease,
         .next_order = t->is_resumed ? t->state.next_order : 0,
     };

@@ -4,6 +4,9 @@
 
 #include "common/model/forward.h"
 
+#define PREFILL_FMA (UINT64_C(1) << 36) // of a step: about a second of two cores
+#define PREFILL_ROWS_MAX 2048u
+
 // --- keys and values ----------------------------------------------------------
 static void kv_carve(struct kv *kv)
 {
@@ -45,6 +48,16 @@ void kv_fini(struct kv *kv)
 size_t kv_bytes(const struct shape *shape, uint32_t n_pages)
 {
     return kv_sketch(shape, shape->n_layers, n_pages).block.used_bytes;
+}
+
+uint32_t decode_prefill_rows(const struct shape *s)
+{
+    const uint64_t q_width = (uint64_t)s->n_heads * s->head_width;
+    const uint64_t kv_width = (uint64_t)s->n_kv_heads * s->head_width;
+    const uint64_t layer = s->width * (2 * q_width + 2 * kv_width + 3 * (uint64_t)s->ffn_width);
+    const uint64_t rows = PREFILL_FMA / (layer * s->n_layers);
+    if (rows > PREFILL_ROWS_MAX) return PREFILL_ROWS_MAX;
+    return rows < KV_PAGE ? KV_PAGE : (uint32_t)rows;
 }
 
 uint32_t decode_pages(uint32_t n_slots, uint32_t n_positions)

@@ -30,7 +30,9 @@ void kv_copy_page(struct kv *kv, uint32_t from, uint32_t to, uint32_t n_position
 
 // What generation takes (actor/engine), known here so that a learner can say it
 // before there is an actor.
-#define DECODE_PREFILL_ROWS 2048u // prompt tokens computed in one step at most
+// Prompt tokens computed in one step at most: fewer of a large model, so that a
+// step takes about a second and an actor is not silent for long.
+uint32_t decode_prefill_rows(const struct shape *shape);
 // Pages that n_slots samples of this length need at most, prompts included.
 uint32_t decode_pages(uint32_t n_slots, uint32_t n_positions);
 // Of one step: all but the cache and the weights.
