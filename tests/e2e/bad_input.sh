@@ -100,7 +100,7 @@ bad_model words
 cp "$work/s15/tokenizer.json" "$model/tokenizer.json"
 learner words "$work/words-run" base 1 "model.path=$model" trainer.rollout_timeout_s=2
 of_learner=$pid
-refuses 1 "a tokenizer with more words than the model" "$bin/argosy-actor" --run "$work/words-run" -- 'tokenizer' '4095' '54'
+refuses 1 "a tokenizer with more words than the model" "$bin/argosy-actor" --run "$work/words-run" -- 'tokenizer' '4095' '67'
 ended "$of_learner" 30 words
 expect "status of its learner" 1 "$status"
 expect_text "what its learner says" "$work/words.log" 'no actor is connected'
