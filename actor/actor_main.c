@@ -12,6 +12,7 @@
 #include "actor/serve.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
+#include "common/model/shared_block.h"
 
 static volatile sig_atomic_t stop_asked;
 
@@ -33,6 +34,8 @@ static const char usage[] =
     "  --slots N           samples generated at once (default 64)\n"
     "  --cache-mib N       memory for keys and values (default 2048)\n"
     "  --results-mib N     results held until acknowledged (default 256)\n"
+    "  --share-weights DIR actors of this host that say the same DIR hold one copy of the weights\n"
+    "                      (default: a folder of this user; off: each has its own)\n"
     "  --commands 0|1      run the commands that a recipe names as rewards (default 1)\n"
     "  --wait SECONDS      without a learner for this long, give up (default 600)\n"
     "  --fault-flip-weight N   flip the last bit of weight N: a test of the exactness check\n";
@@ -74,6 +77,7 @@ static int parse(int argc, char **argv, struct serve_options *o, struct err *err
     } texts[] = {{"--connect", &o->link.endpoint},
                  {"--key", &o->link.key_path},
                  {"--run", &o->link.run_folder},
+                 {"--share-weights", &o->share_folder},
                  {"--name", &o->name}};
     for (int i = 1; i < argc; i += 2) {
         bool is_known = false;
@@ -93,6 +97,9 @@ static int parse(int argc, char **argv, struct serve_options *o, struct err *err
     }
     if ((o->link.endpoint == NULL) == (o->link.run_folder == NULL))
         return err_set(err, ERR_USAGE, "give either --connect ENDPOINT or --run DIR");
+    if (strcmp(o->share_folder, "off") == 0) o->share_folder = "";
+    if (strlen(o->share_folder) >= SHARED_PATH_BYTES)
+        return err_set(err, ERR_USAGE, "--share-weights: the path is too long");
     o->n_threads = (unsigned)threads;
     o->n_slots = (uint32_t)slots;
     o->cache_bytes_max = cache_mib << 20;
@@ -120,10 +127,13 @@ int main(int argc, char **argv)
     }
     char name[64];
     snprintf(name, sizeof name, "%ld", (long)getpid());
-    struct serve_options options = {.name = name};
+    char share_folder[SHARED_PATH_BYTES];
+    struct serve_options options = {.name = name, .share_folder = share_folder};
     struct err err;
     log_init("actor", LOG_INFO);
-    if (parse(argc, argv, &options, &err) != 0) return fail(&err);
+    if (shared_folder(share_folder, sizeof share_folder, &err) != 0 ||
+        parse(argc, argv, &options, &err) != 0)
+        return fail(&err);
     char origin[96];
     snprintf(origin, sizeof origin, "actor.%s", options.name);
     log_init(origin, LOG_INFO);

@@ -40,6 +40,7 @@ struct client_action {
     const struct served_file *files; // owned by the client; valid until the next CLIENT_SPEC
     size_t n_files;
     uint64_t version;
+    struct hash object; // CLIENT_WEIGHTS: the hash of the bytes
     const unsigned char *bytes;
     uint64_t size_bytes;
     struct lease lease;

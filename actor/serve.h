@@ -20,6 +20,7 @@ struct serve_options {
     uint64_t cache_bytes_max;  // keys and values
     uint64_t result_bytes_max; // results held until acknowledged
     bool runs_commands;        // those that a recipe names as rewards
+    const char *share_folder;  // where actors of a host share weights; "": each has its own
     int64_t flip_weight;       // fault injection: flip the last bit of this bf16 weight; -1: none
 };
 

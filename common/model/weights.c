@@ -7,7 +7,9 @@
 #include "common/model/block.h"
 #include "common/model/shared_block.h"
 
-#define SHARE_WAIT_MS 60000u // for another process that packs the same version
+// How long another process may take to pack the same version: 5 s, and 1 s for
+// each 128 MiB.
+#define SHARE_WAIT_MS(size_bytes) (5000u + (uint32_t)((size_bytes) >> 17))
 
 // What a weights_layer shows, writable by the load alone.
 struct layer {
@@ -216,8 +218,8 @@ static int load_shared(struct weights *w, const uint16_t *flat, const struct has
     struct block measured = {0};
     carve(&measured, &w->params->shape, w->type, w);
     const struct hash packed = packed_name(w, name, measured.used_bytes);
-    if (shared_block_open(&w->shared, w->folder, &packed, measured.used_bytes, SHARE_WAIT_MS,
-                          err) != 0)
+    if (shared_block_open(&w->shared, w->folder, &packed, measured.used_bytes,
+                          SHARE_WAIT_MS(measured.used_bytes), err) != 0)
         return -1;
     *origin = w->shared.is_filling ? WEIGHTS_MADE : WEIGHTS_FOUND;
     carve_shared(w);
