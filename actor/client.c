@@ -45,6 +45,7 @@ struct client {
     uint64_t sequence;
     uint32_t progress_ms;
     uint64_t heard_ms, spoke_ms; // last message in; last CREDIT or PROGRESS out
+    uint64_t called_ms;          // when the caller last asked what to do
     bool wants_credit;           // something changed that the learner should know
     size_t n_scoring;            // samples that wait for their scores
 
@@ -632,9 +633,19 @@ static void say_credit(struct client *c)
     say(c, &m);
 }
 
+// Time in which the caller computed and read no socket says nothing of the learner.
+static void forgive_absence(struct client *c, uint64_t now_ms)
+{
+    const uint64_t away_ms = now_ms - c->called_ms;
+    c->called_ms = now_ms;
+    if (away_ms > c->config.silence_ms / 2 && now_ms - c->heard_ms >= away_ms)
+        c->heard_ms += away_ms;
+}
+
 static void tick(struct client *c, uint64_t now_ms)
 {
     struct get get;
+    forgive_absence(c, now_ms);
     if (c->phase == PHASE_OVER || c->phase == PHASE_DOWN) return;
     if (now_ms - c->heard_ms > c->config.silence_ms) greet(c, now_ms);
     if (c->fetch != NULL && (c->phase == PHASE_FETCHING || c->phase == PHASE_WORKING)) {

@@ -110,6 +110,16 @@ struct sock *link_sock(struct link *l)
     return l->sock;
 }
 
+// A learner writes it last and removes it first (learner/run_folder.c).
+static bool run_has_result(const struct link *l)
+{
+    struct err err;
+    char path[4096];
+    return l->config.run_folder != NULL &&
+           file_join(path, sizeof path, l->config.run_folder, "result.json", &err) == 0 &&
+           file_exists(path);
+}
+
 static int give_up(const struct link *l, uint64_t now_ms, struct err *err)
 {
     if (l->sock == NULL)
@@ -141,5 +151,10 @@ int link_check(struct link *l, uint64_t now_ms, enum link_change *change, struct
         log_line(LOG_WARN, "waiting for the learner endpoint=%s for_s=%" PRIu64 " last=\"%s\"",
                  l->sock != NULL ? l->dialled : "unknown", down_ms / 1000, failure);
     }
-    return now_ms - l->looked_ms >= REDIAL_MS ? look(l, now_ms, err) : 0;
+    if (now_ms - l->looked_ms < REDIAL_MS) return 0;
+    if (run_has_result(l)) {
+        *change = LINK_OVER;
+        return 0;
+    }
+    return look(l, now_ms, err);
 }

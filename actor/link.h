@@ -26,7 +26,12 @@ void link_close(struct link *l);
 // NULL while there is nothing to dial (no endpoint file yet).
 struct sock *link_sock(struct link *l);
 
-enum link_change { LINK_SAME, LINK_UP, LINK_DOWN };
+enum link_change {
+    LINK_SAME,
+    LINK_UP,
+    LINK_DOWN,
+    LINK_OVER, // nobody to reach, and the run folder has its result: the run is done
+};
 // Notices changes, dials again where that helps; -1: patience is at an end.
 int link_check(struct link *l, uint64_t now_ms, enum link_change *change, struct err *err);
 

@@ -74,7 +74,7 @@ static int studio_open(struct server *v, const struct client_action *a, struct e
         return -1;
     }
     const struct rollout_limits limits = {v->options->n_slots, cache_pages(s->workload, v->options),
-                                          DECODE_PREFILL_ROWS};
+                                          decode_prefill_rows(shape)};
     if (limits.n_pages == 0)
         return err_set(err, ERR_LIMIT,
                        "%" PRIu64 " bytes of cache hold not one page of this model (--cache-mib)",

@@ -6,71 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "learner/id_map.h"
+#include "learner/lease_parts.h"
 
-// A lease of a busy peer that gets nowhere itself is stuck after this many timeouts.
-#define STUCK_TIMEOUTS 8
-#define SILENCE_PERIODS 3
-
-enum prompt_state { PROMPT_PENDING, PROMPT_LEASED, PROMPT_DONE, PROMPT_VOID, PROMPT_SETTLED };
-
-struct book_prompt {
-    uint64_t lease; // LEASED, DONE
-    uint32_t n_faults;
-    enum prompt_state state;
-};
-
-struct book_order {
-    struct order order;
-    struct book_prompt *prompts;
-    uint32_t n_pending, n_leased, n_unsettled;
-    uint32_t first_pending; // no prompt before it is pending
-    uint64_t samples_done;
-    bool is_failed;
-    struct err failure;
-};
-
-struct book_lease {
-    struct lease lease;
-    struct book_order *order; // NULL: held from an earlier life, its order not placed yet
-    struct book_peer *holder; // NULL: complete
-    uint64_t issued_ms, progress_ms;
-    uint64_t n_tokens;
-    uint32_t n_received, n_unsettled; // samples; prompts
-    uint64_t step;                    // of the latest commit
-    uint32_t reason;                  // of the drop, if no prompt was trained
-    bool is_seen, is_complete, is_trained;
-    struct book_lease *next, *prev;
-};
-
-struct book_peer {
-    void *owner;
-    uint64_t heard_ms, progress_ms;
-    uint32_t credit; // samples
-    uint32_t n_leases;
-    uint32_t outstanding; // samples leased and not received
-    bool has_weights, is_alive;
-    bool has_spoken; // of its credit
-    bool is_suspect; // a lease of it expired and nothing moved since
-    uint64_t version;
-    struct book_peer *next, *prev;
-};
-
-struct lease_book {
-    struct lease_book_config config;
-    struct book_order *orders[ORDERS_OPEN_MAX]; // ascending by number
-    uint32_t n_orders;
-    uint64_t last_order;
-    bool has_ordered;
-    struct id_map by_id;
-    struct book_lease *leases; // all of them
-    struct book_peer *peers;
-    uint64_t next_id, reserved_end;
-    struct book_action *actions; // a queue, emptied after every event
-    size_t n_actions, next_action, actions_capacity;
-};
-
-static struct book_action *action_add(struct lease_book *b, enum book_action_type type)
+struct book_action *book_action_add(struct lease_book *b, enum book_action_type type)
 {
     if (b->n_actions == b->actions_capacity) {
         b->actions_capacity = b->actions_capacity > 0 ? 2 * b->actions_capacity : 32;
@@ -113,18 +51,25 @@ static void order_free(struct book_order *o)
     free(o);
 }
 
+static void free_list(struct book_lease *l)
+{
+    while (l != NULL) {
+        struct book_lease *next = l->next;
+        free(l);
+        l = next;
+    }
+}
+
 void lease_book_destroy(struct lease_book *b)
 {
     if (b == NULL) return;
     for (uint32_t i = 0; i < b->n_orders; i++)
         order_free(b->orders[i]);
-    for (struct book_lease *l = b->leases; l != NULL;) {
-        struct book_lease *next = l->next;
-        free(l);
-        l = next;
-    }
+    free_list(b->whole);
+    free_list(b->held);
     for (struct book_peer *p = b->peers; p != NULL;) {
         struct book_peer *next = p->next;
+        free_list(p->leases);
         free(p);
         p = next;
     }
@@ -133,68 +78,72 @@ void lease_book_destroy(struct lease_book *b)
     free(b);
 }
 
-static uint32_t lease_samples(const struct lease *lease)
+// --- leases ------------------------------------------------------------------------
+
+uint32_t lease_samples(const struct lease *lease)
 {
     return lease->n_prompts * lease->n_samples;
 }
 
-static struct book_lease *lease_add(struct lease_book *b, const struct lease *lease)
+void lease_put(struct book_lease *l, struct book_lease **list)
+{
+    if (l->prev != NULL) l->prev->next = l->next;
+    if (l->next != NULL) l->next->prev = l->prev;
+    if (l->list != NULL && *l->list == l) *l->list = l->next;
+    l->list = list;
+    l->prev = NULL;
+    l->next = list != NULL ? *list : NULL;
+    if (l->next != NULL) l->next->prev = l;
+    if (list != NULL) *list = l;
+}
+
+struct book_lease *lease_add(struct lease_book *b, const struct lease *lease,
+                             struct book_lease **list)
 {
     struct book_lease *l = calloc(1, sizeof *l);
     CHECK(l != NULL);
     l->lease = *lease;
     l->n_unsettled = lease->n_prompts;
-    l->next = b->leases;
-    if (b->leases != NULL) b->leases->prev = l;
-    b->leases = l;
+    lease_put(l, list);
     id_map_put(&b->by_id, lease->id, l);
     return l;
 }
 
-static void lease_remove(struct lease_book *b, struct book_lease *l)
-{
-    id_map_remove(&b->by_id, l->lease.id);
-    if (l->prev != NULL) l->prev->next = l->next;
-    if (l->next != NULL) l->next->prev = l->prev;
-    if (b->leases == l) b->leases = l->next;
-    free(l);
-}
-
-// The holder has nothing more to do with it.
-static void lease_release(struct book_lease *l)
+void lease_release(struct book_lease *l, struct book_lease **list)
 {
     struct book_peer *p = l->holder;
-    if (p == NULL) return;
-    p->n_leases--;
-    p->outstanding -= lease_samples(&l->lease) - l->n_received;
-    l->holder = NULL;
+    if (p != NULL) {
+        p->n_leases--;
+        p->outstanding -= lease_samples(&l->lease) - l->n_received;
+        l->holder = NULL;
+    }
+    lease_put(l, list);
 }
 
-static struct book_prompt *prompt_of(const struct book_lease *l, uint32_t i)
+struct book_prompt *lease_prompt(const struct book_lease *l, uint32_t i)
 {
     return &l->order->prompts[l->lease.prompt_first - l->order->order.prompt_first + i];
 }
 
-// Journals the end of a lease and forgets it.  `told`: the peer to send a CANCEL.
-static void lease_end(struct lease_book *b, struct book_lease *l, enum journal_type type,
-                      enum lease_end reason, struct book_peer *told)
+void lease_finish(struct lease_book *b, struct book_lease *l, enum journal_type type,
+                  enum lease_end reason, const struct book_peer *told)
 {
-    struct book_action *a = action_add(b, BOOK_END);
+    struct book_action *a = book_action_add(b, BOOK_END);
     a->lease = l->lease;
     a->peer = told != NULL ? told->owner : NULL;
     a->end_type = type;
     a->end = (struct journal_end){.lease = l->lease.id, .step = l->step, .reason = reason};
-    lease_release(l);
-    lease_remove(b, l);
+    lease_release(l, NULL);
+    id_map_remove(&b->by_id, l->lease.id);
+    free(l);
 }
 
-// Without its samples: what it still had to do is pending again.
-static void lease_return(struct lease_book *b, struct book_lease *l, enum journal_type type,
-                         enum lease_end reason, struct book_peer *told)
+void lease_return(struct lease_book *b, struct book_lease *l, enum journal_type type,
+                  enum lease_end reason, const struct book_peer *told)
 {
     struct book_order *o = l->order;
     for (uint32_t i = 0; o != NULL && i < l->lease.n_prompts; i++) {
-        struct book_prompt *p = prompt_of(l, i);
+        struct book_prompt *p = lease_prompt(l, i);
         if (p->state != PROMPT_LEASED || p->lease != l->lease.id) continue;
         p->state = PROMPT_PENDING;
         o->n_leased--;
@@ -203,7 +152,7 @@ static void lease_return(struct lease_book *b, struct book_lease *l, enum journa
         if (at < o->first_pending) o->first_pending = at;
     }
     if (o != NULL) o->samples_done -= l->n_received;
-    lease_end(b, l, type, reason, told);
+    lease_finish(b, l, type, reason, told);
 }
 
 static struct book_order *order_of(const struct lease_book *b, uint64_t number)
@@ -213,113 +162,12 @@ static struct book_order *order_of(const struct lease_book *b, uint64_t number)
     return NULL;
 }
 
-// --- handing out -----------------------------------------------------------------
+// --- orders ------------------------------------------------------------------------
 
-static bool wants_weights(const struct order *o)
+bool order_wants_weights(const struct order *o)
 {
     return o->kind != LEASE_FEED;
 }
-
-// The next lease of an order has this many prompts at most, from `at` on.
-static uint32_t lease_prompts(const struct lease_book *b, const struct book_order *o, uint32_t at)
-{
-    uint32_t most = o->order.kind == LEASE_FEED ? b->config.prompts_per_lease : 1;
-    uint32_t n = 1;
-    while (n < most && at + n < o->order.n_prompts && o->prompts[at + n].state == PROMPT_PENDING)
-        n++;
-    return n;
-}
-
-// The peer with the least to do among those that may have it; NULL: none now.
-// A hung peer is always idle and would be the first choice each time: it gets
-// work only when nobody else works.
-static struct book_peer *choose_peer(const struct lease_book *b, const struct book_order *o,
-                                     uint32_t n_samples)
-{
-    struct book_peer *best = NULL;
-    bool has_worker = false;
-    for (const struct book_peer *p = b->peers; p != NULL; p = p->next)
-        has_worker = has_worker || (p->is_alive && !p->is_suspect && p->has_spoken);
-    for (struct book_peer *p = b->peers; p != NULL; p = p->next) {
-        if (has_worker && p->is_suspect) continue;
-        if (!p->is_alive || p->credit == 0 || p->n_leases >= PROGRESS_MAX) continue;
-        // A group larger than all the peer takes at once still goes to an idle one.
-        if (p->credit < n_samples && p->n_leases > 0) continue;
-        if (wants_weights(&o->order) && (!p->has_weights || p->version != o->order.weights_version))
-            continue;
-        if (best == NULL || p->outstanding < best->outstanding) best = p;
-    }
-    return best;
-}
-
-static void lease_issue(struct lease_book *b, uint64_t now_ms, struct book_order *o, uint32_t at,
-                        uint32_t n_prompts, struct book_peer *peer)
-{
-    if (b->next_id == b->reserved_end) {
-        struct book_action *a = action_add(b, BOOK_RESERVE);
-        a->first = b->next_id;
-        a->count = LEASE_IDS_RESERVED;
-        b->reserved_end += LEASE_IDS_RESERVED;
-    }
-    const struct order *order = &o->order;
-    struct lease lease = {
-        .id = b->next_id++,
-        .kind = order->kind,
-        .step = order->number,
-        .prompt_first = order->prompt_first + at,
-        .n_prompts = n_prompts,
-        .n_samples = order->n_samples,
-        .n_parts = order->n_parts > 0 ? order->n_parts : 1,
-        .weights_version = order->weights_version,
-        .seed = order->seed,
-        .temperature = order->temperature,
-        .top_p = order->top_p,
-        .top_k = order->top_k,
-        .max_new_tokens = order->max_new_tokens,
-        .timeout_ms = b->config.lease_timeout_ms,
-    };
-    struct book_lease *l = lease_add(b, &lease);
-    l->order = o;
-    l->holder = peer;
-    l->issued_ms = l->progress_ms = now_ms;
-    for (uint32_t i = 0; i < n_prompts; i++) {
-        o->prompts[at + i].state = PROMPT_LEASED;
-        o->prompts[at + i].lease = lease.id;
-    }
-    o->n_pending -= n_prompts;
-    o->n_leased += n_prompts;
-    o->first_pending = at + n_prompts;
-
-    uint32_t n_samples = lease_samples(&lease);
-    if (peer->n_leases == 0) peer->progress_ms = now_ms;
-    peer->n_leases++;
-    peer->outstanding += n_samples;
-    peer->credit -= n_samples < peer->credit ? n_samples : peer->credit;
-
-    struct book_action *a = action_add(b, BOOK_ISSUE);
-    a->lease = lease;
-    a->peer = peer->owner;
-}
-
-// Hands out all that can be handed out.
-static void assign(struct lease_book *b, uint64_t now_ms)
-{
-    for (uint32_t i = 0; i < b->n_orders; i++) {
-        struct book_order *o = b->orders[i];
-        while (o->n_pending > 0 && !o->is_failed) {
-            uint32_t at = o->first_pending;
-            while (o->prompts[at].state != PROMPT_PENDING)
-                at++;
-            o->first_pending = at;
-            uint32_t n = lease_prompts(b, o, at);
-            struct book_peer *p = choose_peer(b, o, n * o->order.n_samples);
-            if (p == NULL) break;
-            lease_issue(b, now_ms, o, at, n, p);
-        }
-    }
-}
-
-// --- orders ------------------------------------------------------------------------
 
 static int order_check(const struct lease_book *b, const struct order *order, struct err *err)
 {
@@ -348,7 +196,7 @@ static int order_check(const struct lease_book *b, const struct order *order, st
 
 void lease_book_hold(struct lease_book *b, const struct lease *lease)
 {
-    struct book_lease *l = lease_add(b, lease);
+    struct book_lease *l = lease_add(b, lease, &b->held);
     l->is_complete = true;
     l->n_received = lease_samples(lease);
 }
@@ -369,9 +217,9 @@ static bool order_cuts(const struct order *o, const struct lease *l)
 static void order_adopt_held(struct lease_book *b, struct book_order *o)
 {
     struct book_lease *next;
-    for (struct book_lease *l = b->leases; l != NULL; l = next) {
+    for (struct book_lease *l = b->held; l != NULL; l = next) {
         next = l->next;
-        if (l->order != NULL || l->lease.step > o->order.number) continue;
+        if (l->lease.step > o->order.number) continue;
         bool is_free = order_cuts(&o->order, &l->lease);
         uint32_t at = is_free ? (uint32_t)(l->lease.prompt_first - o->order.prompt_first) : 0;
         for (uint32_t i = 0; is_free && i < l->lease.n_prompts; i++)
@@ -381,6 +229,7 @@ static void order_adopt_held(struct lease_book *b, struct book_order *o)
             continue;
         }
         l->order = o;
+        lease_put(l, &b->whole);
         for (uint32_t i = 0; i < l->lease.n_prompts; i++) {
             o->prompts[at + i].state = PROMPT_DONE;
             o->prompts[at + i].lease = l->lease.id;
@@ -404,7 +253,7 @@ int lease_book_order(struct lease_book *b, uint64_t now_ms, const struct order *
     b->last_order = order->number;
     b->has_ordered = true;
     order_adopt_held(b, o);
-    assign(b, now_ms);
+    book_assign(b, book_time(b, now_ms));
     return 0;
 }
 
@@ -446,8 +295,8 @@ static void prompt_settle(struct lease_book *b, struct book_order *o, struct boo
     if (reason != 0) l->reason = reason;
     l->step = step;
     if (--l->n_unsettled > 0) return;
-    lease_end(b, l, l->is_trained ? JOURNAL_TRAINED : JOURNAL_DROPPED,
-              l->is_trained ? 0 : (enum lease_end)l->reason, NULL);
+    lease_finish(b, l, l->is_trained ? JOURNAL_TRAINED : JOURNAL_DROPPED,
+                 l->is_trained ? 0 : (enum lease_end)l->reason, NULL);
 }
 
 static void order_close_if_settled(struct lease_book *b, struct book_order *o)
@@ -491,7 +340,7 @@ bool lease_book_wanted_version(const struct lease_book *b, uint64_t *version)
 {
     for (uint32_t i = 0; i < b->n_orders; i++) {
         const struct book_order *o = b->orders[i];
-        if (o->is_failed || o->n_pending == 0 || !wants_weights(&o->order)) continue;
+        if (o->is_failed || o->n_pending == 0 || !order_wants_weights(&o->order)) continue;
         *version = o->order.weights_version;
         return true;
     }
@@ -502,7 +351,7 @@ bool lease_book_needs_version(const struct lease_book *b, uint64_t version)
 {
     for (uint32_t i = 0; i < b->n_orders; i++) {
         const struct book_order *o = b->orders[i];
-        if (o->n_pending + o->n_leased > 0 && wants_weights(&o->order) &&
+        if (o->n_pending + o->n_leased > 0 && order_wants_weights(&o->order) &&
             o->order.weights_version == version)
             return true;
     }
@@ -518,159 +367,25 @@ void lease_book_oldest(const struct lease_book *b, uint64_t *samples_done, uint6
     *samples_wanted = (uint64_t)o->order.n_prompts * o->order.n_samples;
 }
 
+static void cancel(struct lease_book *b, struct book_lease *list)
+{
+    for (struct book_lease *l = list, *next; l != NULL; l = next) {
+        next = l->next;
+        for (uint32_t i = 0; l->order != NULL && i < l->lease.n_prompts; i++)
+            if (lease_prompt(l, i)->lease == l->lease.id)
+                lease_prompt(l, i)->state = PROMPT_SETTLED;
+        lease_finish(b, l, JOURNAL_RETURNED, LEASE_END_CANCELLED, l->holder);
+    }
+}
+
 void lease_book_cancel_all(struct lease_book *b)
 {
-    while (b->leases != NULL) {
-        struct book_lease *l = b->leases;
-        for (uint32_t i = 0; l->order != NULL && i < l->lease.n_prompts; i++)
-            if (prompt_of(l, i)->lease == l->lease.id) prompt_of(l, i)->state = PROMPT_SETTLED;
-        lease_end(b, l, JOURNAL_RETURNED, LEASE_END_CANCELLED, l->holder);
-    }
+    cancel(b, b->whole);
+    cancel(b, b->held);
+    for (struct book_peer *p = b->peers; p != NULL; p = p->next)
+        cancel(b, p->leases);
     while (b->n_orders > 0)
         order_free(b->orders[--b->n_orders]);
-}
-
-// --- peers -------------------------------------------------------------------------
-
-struct book_peer *lease_book_join(struct lease_book *b, uint64_t now_ms, void *owner)
-{
-    struct book_peer *p = calloc(1, sizeof *p);
-    CHECK(p != NULL);
-    *p = (struct book_peer){.owner = owner,
-                            .heard_ms = now_ms,
-                            .progress_ms = now_ms,
-                            .is_alive = true,
-                            .next = b->peers};
-    if (b->peers != NULL) b->peers->prev = p;
-    b->peers = p;
-    return p;
-}
-
-static void return_all_of(struct lease_book *b, struct book_peer *peer, enum lease_end reason,
-                          struct book_peer *told)
-{
-    struct book_lease *next;
-    for (struct book_lease *l = b->leases; l != NULL; l = next) {
-        next = l->next;
-        if (l->holder == peer) lease_return(b, l, JOURNAL_RETURNED, reason, told);
-    }
-}
-
-void lease_book_leave(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
-                      enum lease_end reason)
-{
-    peer->is_alive = false;
-    return_all_of(b, peer, reason, NULL);
-    if (peer->prev != NULL) peer->prev->next = peer->next;
-    if (peer->next != NULL) peer->next->prev = peer->prev;
-    if (b->peers == peer) b->peers = peer->next;
-    free(peer);
-    assign(b, now_ms);
-}
-
-void lease_book_move(struct lease_book *b, uint64_t now_ms, struct book_peer *from,
-                     struct book_peer *to)
-{
-    for (struct book_lease *l = b->leases; l != NULL; l = l->next) {
-        if (l->holder != from) continue;
-        uint32_t left = lease_samples(&l->lease) - l->n_received;
-        l->holder = to;
-        // It may have been lost with the old connection: the actor has to name it anew.
-        l->is_seen = false;
-        l->issued_ms = l->progress_ms = now_ms;
-        from->n_leases--;
-        from->outstanding -= left;
-        to->n_leases++;
-        to->outstanding += left;
-    }
-    to->progress_ms = now_ms;
-}
-
-void lease_book_heard(struct lease_book *b, uint64_t now_ms, struct book_peer *peer)
-{
-    (void)b;
-    peer->heard_ms = now_ms;
-    peer->is_alive = true;
-}
-
-void lease_book_credit(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
-                       const struct credit *credit)
-{
-    uint32_t credit_left = credit->bytes > 0 ? credit->samples : 0;
-    for (const struct book_lease *l = b->leases; l != NULL; l = l->next) {
-        if (l->holder != peer || l->is_seen) continue;
-        uint32_t n = lease_samples(&l->lease);
-        credit_left -= n < credit_left ? n : credit_left;
-    }
-    peer->credit = credit_left;
-    peer->has_spoken = true;
-    peer->has_weights = credit->has_weights;
-    peer->version = credit->weights_version;
-    assign(b, now_ms);
-}
-
-void lease_book_progress(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
-                         const struct progress *progress, struct lease_list *unknown)
-{
-    unknown->n = 0;
-    for (uint32_t i = 0; i < progress->n; i++) {
-        const struct progress_entry *e = &progress->entries[i];
-        struct book_lease *l = id_map_get(&b->by_id, e->lease);
-        if (l != NULL && l->is_complete) continue;
-        if (l == NULL || l->holder != peer) {
-            unknown->leases[unknown->n++] = e->lease;
-            continue;
-        }
-        l->is_seen = true;
-        if (e->n_tokens <= l->n_tokens) continue;
-        l->n_tokens = e->n_tokens;
-        l->progress_ms = peer->progress_ms = now_ms;
-        peer->is_suspect = false;
-    }
-}
-
-void lease_book_give_back(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
-                          const struct lease_list *leases)
-{
-    peer->credit = 0;
-    for (uint32_t i = 0; i < leases->n; i++) {
-        struct book_lease *l = id_map_get(&b->by_id, leases->leases[i]);
-        if (l != NULL && l->holder == peer)
-            lease_return(b, l, JOURNAL_RETURNED, LEASE_END_GIVEN_BACK, NULL);
-    }
-    assign(b, now_ms);
-}
-
-bool lease_book_peer_is_alive(const struct book_peer *peer)
-{
-    return peer->is_alive;
-}
-
-void lease_book_tick(struct lease_book *b, uint64_t now_ms)
-{
-    uint64_t silence_ms = (uint64_t)SILENCE_PERIODS * b->config.progress_ms;
-    uint64_t timeout_ms = b->config.lease_timeout_ms;
-    for (struct book_peer *p = b->peers; p != NULL; p = p->next) {
-        if (now_ms - p->heard_ms > silence_ms && p->is_alive) {
-            p->is_alive = false;
-            p->credit = 0;
-            return_all_of(b, p, LEASE_END_PEER_LOST, p);
-        }
-        if (p->n_leases > 0 && now_ms - p->progress_ms > timeout_ms) {
-            return_all_of(b, p, LEASE_END_EXPIRED, p);
-            p->credit = 0; // until it speaks of it again
-            p->is_suspect = true;
-        }
-    }
-    struct book_lease *next;
-    for (struct book_lease *l = b->leases; l != NULL; l = next) {
-        next = l->next;
-        if (l->holder == NULL) continue;
-        bool is_lost = !l->is_seen && now_ms - l->issued_ms > silence_ms;
-        if (is_lost || now_ms - l->progress_ms > STUCK_TIMEOUTS * timeout_ms)
-            lease_return(b, l, JOURNAL_RETURNED, LEASE_END_EXPIRED, l->holder);
-    }
-    assign(b, now_ms);
 }
 
 // --- results -----------------------------------------------------------------------
@@ -690,14 +405,17 @@ bool lease_book_is_holder(const struct lease_book *b, uint64_t id, const struct 
 void lease_book_received(struct lease_book *b, uint64_t now_ms, uint64_t id)
 {
     struct book_lease *l = id_map_get(&b->by_id, id);
+    now_ms = book_time(b, now_ms);
     if (l == NULL || l->holder == NULL) return;
     CHECK(l->n_received < lease_samples(&l->lease));
     l->n_received++;
     l->is_seen = true;
-    l->progress_ms = l->holder->progress_ms = now_ms;
-    l->holder->is_suspect = false;
+    l->is_moved = false;
+    l->n_unnamed = 0;
+    l->named_ms = l->progress_ms = l->holder->progress_ms = now_ms;
     l->holder->outstanding--;
     l->order->samples_done++;
+    lease_book_works(l->holder);
 }
 
 void lease_book_complete(struct lease_book *b, uint64_t now_ms, uint64_t id)
@@ -705,12 +423,12 @@ void lease_book_complete(struct lease_book *b, uint64_t now_ms, uint64_t id)
     struct book_lease *l = id_map_get(&b->by_id, id);
     CHECK(l != NULL && l->order != NULL && !l->is_complete);
     CHECK(l->n_received == lease_samples(&l->lease));
-    lease_release(l);
+    lease_release(l, &b->whole);
     l->is_complete = true;
     for (uint32_t i = 0; i < l->lease.n_prompts; i++)
-        prompt_of(l, i)->state = PROMPT_DONE;
+        lease_prompt(l, i)->state = PROMPT_DONE;
     l->order->n_leased -= l->lease.n_prompts;
-    assign(b, now_ms);
+    book_assign(b, book_time(b, now_ms));
 }
 
 void lease_book_fault(struct lease_book *b, uint64_t now_ms, uint64_t id, uint64_t prompt,
@@ -720,7 +438,7 @@ void lease_book_fault(struct lease_book *b, uint64_t now_ms, uint64_t id, uint64
     if (l == NULL || l->order == NULL || l->is_complete) return;
     struct book_order *o = l->order;
     CHECK(prompt >= l->lease.prompt_first && prompt < l->lease.prompt_first + l->lease.n_prompts);
-    struct book_prompt *p = prompt_of(l, (uint32_t)(prompt - l->lease.prompt_first));
+    struct book_prompt *p = lease_prompt(l, (uint32_t)(prompt - l->lease.prompt_first));
     p->n_faults++;
     bool is_over = is_lasting || p->n_faults > b->config.fault_retries;
     enum journal_type type = JOURNAL_RETURNED;
@@ -729,7 +447,7 @@ void lease_book_fault(struct lease_book *b, uint64_t now_ms, uint64_t id, uint64
         o->n_leased--;
         o->n_unsettled--;
         if (l->lease.n_prompts == 1) type = JOURNAL_DROPPED;
-        struct book_action *a = action_add(b, BOOK_NOTE);
+        struct book_action *a = book_action_add(b, BOOK_NOTE);
         snprintf(a->text, sizeof a->text,
                  "determinism: void(order %" PRIu64 " prompt %" PRIu64 ": %s)", o->order.number,
                  prompt, what);
@@ -739,5 +457,5 @@ void lease_book_fault(struct lease_book *b, uint64_t now_ms, uint64_t id, uint64
                 o->order.number, prompt, what, p->n_faults);
     }
     lease_return(b, l, type, LEASE_END_SCORER_FAULT, l->holder);
-    assign(b, now_ms);
+    book_assign(b, book_time(b, now_ms));
 }

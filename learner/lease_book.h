@@ -8,9 +8,17 @@
  * prompt whose lease ended without its samples is pending again, under a new
  * id, in its old place.  Peers choose nothing.
  *
- * A peer is taken to be lost when it is silent, hung when none of its leases
- * makes progress.  A lease no message of its holder has named yet may still be
- * under way to it: it counts against the credit the holder reports.
+ * A silent peer gets no further leases, but keeps those it has for the lease
+ * timeout: it may be in a long step, and a connection that is gone is told of by
+ * lease_book_leave().  A peer is hung when it speaks and none of its leases makes
+ * progress for that time, so the timeout has to be longer than an actor's longest
+ * step.  A hung peer gets work again when nobody else works, and else one lease
+ * now and then, ever more rarely.  Time in which the learner itself did not run
+ * counts against nobody.
+ *
+ * A lease no message of its holder has named yet may still be under way to it:
+ * it counts against the credit the holder reports.  One that several CREDITs in
+ * a row do not name, the holder has not got.
  *
  * One thread.
  */
@@ -28,7 +36,7 @@
 
 struct lease_book_config {
     uint32_t lease_timeout_ms; // a peer whose leases make no progress for this long is hung
-    uint32_t progress_ms;      // peers speak this often; silence of three times that is loss
+    uint32_t progress_ms;      // peers speak this often; who was silent three times is not asked
     uint32_t prompts_per_lease;
     uint32_t fault_retries; // of a prompt, before its order fails or the prompt is void
     bool void_on_fault;
@@ -101,6 +109,7 @@ void lease_book_progress(struct lease_book *b, uint64_t now_ms, struct book_peer
                          const struct progress *progress, struct lease_list *unknown);
 void lease_book_give_back(struct lease_book *b, uint64_t now_ms, struct book_peer *peer,
                           const struct lease_list *leases);
+void lease_book_works(struct book_peer *peer); // it is not hung: something came of its work
 bool lease_book_peer_is_alive(const struct book_peer *peer); // heard of lately
 void lease_book_tick(struct lease_book *b, uint64_t now_ms);
 

@@ -79,7 +79,8 @@ int run_folder_open(struct run_folder *f, const char *path, struct err *err)
 {
     if (run_folder_name(f, path, err) != 0) return -1;
     if (file_make_folders(f->checkpoints, err) != 0) return -1;
-    if (take_lock(f, err) != 0 || keep_id(f, err) != 0) {
+    // While a learner lives there is no result: actors end when they find one.
+    if (take_lock(f, err) != 0 || keep_id(f, err) != 0 || file_remove_tree(f->result, err) != 0) {
         run_folder_close(f);
         return -1;
     }

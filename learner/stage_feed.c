@@ -178,9 +178,8 @@ int stage_feed(struct trainer *t, struct err *err)
     const struct options *o = t->options;
     const struct schedule schedule = options_schedule(o);
     uint64_t placed = 0;
-    int status = 0;
+    int status = begin(t, &placed, err);
 
-    if (t->state.step < o->total_training_steps) status = begin(t, &placed, err);
     while (status == 0 && t->state.step < o->total_training_steps && !trainer_should_stop(t)) {
         if (place_until(t, &placed, t->state.step + o->prefetch_steps + 1, err) != 0) return -1;
         status = train_step(t, &schedule, err);

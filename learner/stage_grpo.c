@@ -134,11 +134,14 @@ static int train_step(struct trainer *t, const struct schedule *schedule, struct
     return status;
 }
 
-// The orders that are open when step `t->state.step` begins.
+// The orders that are open when step `t->state.step` begins; past the last one
+// only an evaluation can be.
 static int begin(struct trainer *t, struct err *err)
 {
     const uint64_t step = t->state.step;
-    const bool is_behind = ahead(t->options) && step > 0; // the order's weights are the older ones
+    const bool is_left = step < t->options->total_training_steps;
+    // the order's weights are the older ones
+    const bool is_behind = is_left && ahead(t->options) && step > 0;
     const size_t size = t->replica.params.n_elements * sizeof *t->previous;
 
     // Placed before the newer version comes, the order keeps the older one there.
@@ -151,7 +154,7 @@ static int begin(struct trainer *t, struct err *err)
         const int status = evaluation_run(t, 0, 0, err);
         if (status != 0) return status;
     }
-    if (!is_behind && place(t, step, version_at(step), err) != 0) return -1;
+    if (is_left && !is_behind && place(t, step, version_at(step), err) != 0) return -1;
     return evaluation_settle(t, 1, err);
 }
 
@@ -159,9 +162,8 @@ int stage_grpo(struct trainer *t, struct err *err)
 {
     const struct options *o = t->options;
     const struct schedule schedule = options_schedule(o);
-    int status = 0;
+    int status = begin(t, err);
 
-    if (t->state.step < o->total_training_steps) status = begin(t, err);
     while (status == 0 && t->state.step < o->total_training_steps && !trainer_should_stop(t)) {
         status = train_step(t, &schedule, err);
         if (status == 1) return 0;

@@ -9,6 +9,7 @@
 #include "learner/stream_peers.h"
 
 #define PEER_FORGET_MS 60000 // of a silent peer without leases
+#define PROBE_PERIODS 2      // silent for so many: is the connection still there?
 
 struct stream *stream_create(const struct stream_config *config, struct err *err)
 {
@@ -268,6 +269,19 @@ void stream_peer_refuse(struct stream *s, uint64_t now_ms, struct stream_peer *p
     stream_drain_book(s);
 }
 
+// Only a send says that a connection is gone, so one that is silent gets
+// something to send: an empty CANCEL, which asks nothing of an actor that is busy.
+static void probe(struct stream *s, uint64_t now_ms, struct stream_peer *p)
+{
+    const uint64_t period_ms = s->config.book.progress_ms;
+    if (p->book == NULL || now_ms - p->heard_ms <= PROBE_PERIODS * period_ms ||
+        now_ms - p->probed_ms < period_ms || !postbox_is_empty(&p->mail))
+        return;
+    p->probed_ms = now_ms;
+    struct message m = {.type = MESSAGE_CANCEL};
+    stream_send(s, p, &m, false);
+}
+
 void stream_tick(struct stream *s, uint64_t now_ms)
 {
     lease_book_tick(s->book, now_ms);
@@ -279,7 +293,9 @@ void stream_tick(struct stream *s, uint64_t now_ms)
         else
             i++;
     }
-    stream_announce(s);
+    for (size_t i = 0; i < s->n_peers; i++)
+        probe(s, now_ms, s->peers[i]);
+    stream_announce(s, now_ms);
 }
 
 // --- sending ------------------------------------------------------------------------
@@ -305,7 +321,7 @@ static const struct object *version_to_hold(const struct stream *s)
     return shelf_latest(&s->shelf);
 }
 
-void stream_announce(struct stream *s)
+void stream_announce(struct stream *s, uint64_t now_ms)
 {
     const struct object *o = version_to_hold(s);
     if (o == NULL) return;
@@ -314,6 +330,7 @@ void stream_announce(struct stream *s)
         if (p->state != PEER_READY || (p->is_announced && p->announced == o->version)) continue;
         p->is_announced = true;
         p->announced = o->version;
+        p->announced_ms = now_ms;
         struct message m = {
             .type = MESSAGE_ANNOUNCE,
             .announce = {.version = o->version, .object = o->hash, .size_bytes = o->size_bytes}};
@@ -400,10 +417,9 @@ void stream_make_room(struct stream *s)
 int stream_publish(struct stream *s, uint64_t now_ms, uint64_t version, void *bytes,
                    uint64_t size_bytes, struct err *err)
 {
-    (void)now_ms;
     if (shelf_add_version(&s->shelf, version, bytes, size_bytes, is_version_needed, s, err) != 0)
         return -1;
-    stream_announce(s);
+    stream_announce(s, now_ms);
     return 0;
 }
 
@@ -418,7 +434,7 @@ int stream_order(struct stream *s, uint64_t now_ms, const struct order *order, s
                        order->number, order->weights_version);
     if (lease_book_order(s->book, now_ms, order, err) != 0) return -1;
     stream_drain_book(s);
-    stream_announce(s);
+    stream_announce(s, now_ms);
     return 0;
 }
 

@@ -26,7 +26,8 @@ struct stream_peer {
     char name[NAME_BYTES_MAX + 1];
     bool is_announced;
     uint64_t announced; // version
-    uint64_t heard_ms;
+    uint64_t announced_ms;
+    uint64_t heard_ms, probed_ms;
     bool is_full; // this round of sending
 };
 
@@ -59,7 +60,7 @@ __attribute__((format(printf, 2, 3))) void stream_event(struct stream *s, const 
 void stream_send(struct stream *s, struct stream_peer *p, struct message *m, bool is_after_journal);
 void stream_flush_acks(struct stream *s, struct stream_peer *p);
 void stream_drain_book(struct stream *s);
-void stream_announce(struct stream *s);
+void stream_announce(struct stream *s, uint64_t now_ms);
 struct stream_peer *stream_peer_find(struct stream *s, uint64_t number);
 struct stream_peer *stream_peer_meet(struct stream *s, uint64_t now_ms, uint64_t number);
 void stream_peer_remove(struct stream *s, uint64_t now_ms, struct stream_peer *p);

@@ -5,6 +5,8 @@
 #include "learner/stream.h"
 #include "learner/stream_peers.h"
 
+#define ANNOUNCE_PERIODS 4 // then who does not hold the version it was told of is told again
+
 static void copy_text(char *out, size_t out_bytes, struct text text)
 {
     size_t n = text.size_bytes < out_bytes ? text.size_bytes : out_bytes - 1;
@@ -103,7 +105,20 @@ static void on_ready(struct stream *s, uint64_t now_ms, struct stream_peer *p,
     p->state = PEER_READY;
     s->status.knows_held_out = true;
     s->status.n_held_out = ready->n_held_out;
-    stream_announce(s);
+    stream_announce(s, now_ms);
+}
+
+static void on_credit(struct stream *s, uint64_t now_ms, struct stream_peer *p,
+                      const struct credit *credit)
+{
+    if (p->state != PEER_READY) return;
+    lease_book_credit(s->book, now_ms, p->book, credit);
+    // What it was told may have been dropped on the way: it is told again, at times.
+    const bool has_it = credit->has_weights && credit->weights_version == p->announced;
+    const uint64_t patience_ms = (uint64_t)ANNOUNCE_PERIODS * s->config.book.progress_ms;
+    if (!p->is_announced || has_it || now_ms - p->announced_ms <= patience_ms) return;
+    p->is_announced = false;
+    stream_announce(s, now_ms);
 }
 
 static void on_progress(struct stream *s, uint64_t now_ms, struct stream_peer *p,
@@ -182,7 +197,10 @@ static void on_result(struct stream *s, uint64_t now_ms, struct stream_peer *p,
         verdict = VERDICT_STALE;
     if (verdict == VERDICT_OK) accept_result(s, now_ms, r, hash, in);
     if (verdict == VERDICT_DUPLICATE) s->status.n_duplicates++;
-    if (verdict == VERDICT_STALE) s->status.n_stale++;
+    if (verdict == VERDICT_STALE) {
+        s->status.n_stale++;
+        lease_book_works(p->book); // late, but at work
+    }
     ack(s, p, r, verdict);
     if (verdict == VERDICT_CONFLICT) stream_event(s, "actor %s: %s", p->name, why.text);
     if (verdict == VERDICT_REFUSED) {
@@ -201,7 +219,7 @@ static void dispatch(struct stream *s, uint64_t now_ms, struct stream_peer *p,
         on_ready(s, now_ms, p, &m->ready);
         break;
     case MESSAGE_CREDIT:
-        if (p->state == PEER_READY) lease_book_credit(s->book, now_ms, p->book, &m->credit);
+        on_credit(s, now_ms, p, &m->credit);
         break;
     case MESSAGE_PROGRESS:
         on_progress(s, now_ms, p, &m->progress);

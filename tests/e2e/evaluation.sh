@@ -18,15 +18,22 @@ expect "prompts evaluated" 32 "$(n_evaluated)"
 expect "what is still in flight" 0 "$(json "$work/ledger.json" 'd["in_flight"]')"
 
 # --- a learner that dies soon after an evaluation and a checkpoint -----------------------------------------
+# A stage so small is over within the time it takes to look for its processes: they are
+# looked for before its actor comes and it begins.
 dies_after() { # RUN STAGE STEPS MODEL [key=value ...]
-    local run=$1 name=$2 n=$3 model=$4 of_learner of_actor
+    local run=$1 name=$2 n=$3 model=$4 of_learner of_actor doomed
     shift 4
     learner dying "$run" "$name" 1 "model.path=$model" "$@"
     of_learner=$pid
+    wait_for 60 "a learner for $run" test -e "$run/endpoint"
+    doomed=$(pids_of_test E2E_NAME=dying)
     actor mourner "$run" --slots 16
     of_actor=$pid
-    wait_for 60 "$n steps in $run" has_steps "$run" "$n"
-    signal_all KILL dying
+    until [ "$(steps_of "$run")" -ge "$n" ]; do
+        has_ended "$of_learner" && fail "the learner of $run ended before $n steps"
+    done
+    # shellcheck disable=SC2086
+    kill -KILL $doomed
     end "$of_actor"
     ended "$of_learner" 30 dying
     [ ! -e "$run/result.json" ] || fail "$run was over before its learner could be killed"

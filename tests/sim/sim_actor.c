@@ -35,6 +35,7 @@ void sim_actor_end(struct sim_world *w, int index)
 {
     struct sim_actor *a = &w->actors[index];
     if (a->client == NULL) return;
+    w->counts.sent += client_status(a->client).n_sent;
     w->counts.resent += client_status(a->client).n_resent;
     w->counts.stale += client_status(a->client).n_stale;
     client_destroy(a->client);
@@ -204,7 +205,8 @@ static void suffer(struct sim_world *w, int index)
         w->counts.hangs++;
         a->hung_ms = sim_until(w, sim_below(w, 12000));
     }
-    if (sim_strikes(w, weather->freeze)) {
+    // A long step has something to show for it before the next.
+    if (w->now_ms > a->frozen_ms + 1000 && sim_strikes(w, weather->freeze)) {
         w->counts.freezes++;
         a->frozen_ms = sim_until(w, sim_below(w, weather->freeze_ms));
     }

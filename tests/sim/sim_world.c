@@ -127,6 +127,7 @@ void sim_world_run(struct sim_world *w, const struct sim_plan *plan)
     while (w->failure[0] == '\0' && w->now_ms < deadline_ms && !have_all_quit(w))
         turn(w);
     if (w->failure[0] != '\0') return;
+    w->counts.duplicates += stream_status(w->stream).n_duplicates;
     sim_trainer_audit(w);
     trace(w, checksum_of(w->journal.records.bytes, w->journal.records.size_bytes));
 }

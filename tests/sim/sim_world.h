@@ -20,7 +20,7 @@
 
 #define SIM_TICK_MS 10
 #define SIM_HEALED_MS 15000
-#define SIM_LIMIT_MS 60000 // every run is over by then
+#define SIM_LIMIT_MS 45000 // every run is over by then
 #define SIM_RUN UINT64_C(0x1234)
 #define SIM_STEPS_MAX 12
 #define SIM_PROMPTS_MAX 24
@@ -106,7 +106,7 @@ struct sim_counts {
     uint64_t lost, repeated, overtaken, full, crashes, leaves, hangs, freezes, drops, cuts, faults;
     uint64_t learner_crashes, learner_stops, learner_freezes, late, crossed, voids;
     // Of the states' own counters, over all lives.
-    uint64_t resent, stale, duplicates, returned, issued;
+    uint64_t sent, resent, stale, duplicates, returned, issued;
     uint64_t healed_ms; // from the last fault to the end, at most
 };
 

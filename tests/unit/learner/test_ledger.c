@@ -195,9 +195,9 @@ static void test_ranges_of_documents_that_overlap_are_found(void **state)
 {
     (void)state;
     reserve(1, 256);
-    const uint64_t firsts[] = {0, 2, 20};
-    const uint32_t counts[] = {10, 1, 5}; // the second lies within the first
-    for (uint64_t i = 0; i < 3; i++) {
+    const uint64_t firsts[] = {0, 2, 5, 20};
+    const uint32_t counts[] = {10, 1, 1, 5}; // the second and the third lie within the first
+    for (uint64_t i = 0; i < 4; i++) {
         const struct lease lease = {.id = i + 1,
                                     .kind = LEASE_FEED,
                                     .step = 1,
@@ -209,7 +209,9 @@ static void test_ranges_of_documents_that_overlap_are_found(void **state)
             result(&lease, firsts[i] + k, 0, OUTCOME_OK);
         end(i + 1, JOURNAL_TRAINED, 0);
     }
-    violated("prompt 2 of order 1 was trained twice");
+    assert_true(sum().n_violations == 2);
+    assert_non_null(strstr(ledger_violation(ledger, 0), "prompt 2 of order 1 was trained twice"));
+    assert_non_null(strstr(ledger_violation(ledger, 1), "prompt 5 of order 1 was trained twice"));
 }
 
 static void test_the_same_prompt_in_another_order_is_fine(void **state)
