@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the hostile inputs of the fuzz targets of proto (`make corpora`).
+"""Writes the hostile inputs of the fuzz targets of proto and of model files (`make corpora`).
 
-Into tests/fuzz/corpus/{envelope,wire,wire_bounds,journal,object}; the layout of an input is
-in the head of its fuzz target.  Files that are there under other names, such as
+Into tests/fuzz/corpus/{envelope,wire,wire_bounds,journal,object}, and some of those of
+shape, export_config and safetensors; the layout of an input is in the head of its fuzz target.  Files that are there under other names, such as
 inputs that once broke a target, stay.
 """
+import json
 import pathlib
 import struct
 
@@ -357,8 +358,161 @@ def write_wire_bounds():
         put("wire_bounds", title, item)
 
 
+# --- a model's files -------------------------------------------------------------------------------
+
+LLAMA = {
+    "model_type": "llama", "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 5,
+    "max_position_embeddings": 512, "num_attention_heads": 8, "vocab_size": 512,
+}  # fmt: skip
+LLAMA3 = {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}
+YARN = {"type": "yarn", "factor": 4, "original_max_position_embeddings": 128}
+FP8 = {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128]}
+
+
+def write_configs():
+    for title, keys in {
+        "linear": {"rope_scaling": {"type": "linear", "factor": 2}},
+        "llama3": {"rope_scaling": LLAMA3, "rope_theta": 500000},
+        "llama3-one-length": {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 1}},
+        "llama3-factors-equal": {"rope_scaling": {**LLAMA3, "low_freq_factor": 4}},
+        "yarn": {"rope_scaling": YARN},
+        "yarn-parameters": {"rope_parameters": {**YARN, "rope_type": "yarn", "rope_theta": 1e6}},
+        "yarn-factor-null": {"rope_scaling": {**YARN, "factor": None}},
+        "yarn-factor-max": {"rope_scaling": {**YARN, "factor": 1e6}},
+        "yarn-length-1": {"rope_scaling": {**YARN, "original_max_position_embeddings": 1}},
+        "yarn-length-real": {"rope_scaling": {**YARN, "original_max_position_embeddings": 1.5}},
+        "yarn-theta-1": {"rope_scaling": YARN, "rope_theta": 1},
+        "yarn-theta-just-over-1": {"rope_scaling": YARN, "rope_theta": 1.0000000000000002},
+        "yarn-betas-equal": {"rope_scaling": {**YARN, "beta_fast": 1e-3, "beta_slow": 1e-3}},
+        "yarn-fractions": {"rope_scaling": {**YARN, "truncate": False, "beta_fast": 1e6}},
+        "yarn-magnitudes": {"rope_scaling": {**YARN, "mscale": 100, "mscale_all_dim": 1e-300}},
+        "two-ropes": {"rope_scaling": YARN, "rope_parameters": {"rope_type": "default"}},
+        "window-whole": {"sliding_window": 512},
+        "window-text": {"sliding_window": "512"},
+        "mistral": {"model_type": "mistral", "num_key_value_heads": 4, "sliding_window": None},
+        "mistral-implied": {"model_type": "mistral", "num_key_value_heads": 4},
+        "fp8": {"quantization_config": FP8},
+        "fp8-block": {"quantization_config": {**FP8, "weight_block_size": [128, 2**63]}},
+        "unknown": {"never_heard_of": 1},
+        "unknown-off": {"never_heard_of": [], "nor_of": {}, "nor of this": ""},
+    }.items():
+        text = json.dumps({**LLAMA, **keys}).encode()
+        put("shape", f"{title}.json", text)
+    for title, text in {
+        "plain": '{"a": 1, "dtype": "float32", "b": [{}, "}"]}',
+        "both": '{"torch_dtype":"float16","dtype":"float32"}',
+        "pretty": '{\n  "torch_dtype": "bfloat16",\n  "x": {"y": [1, 2]}\n}\n',
+        "quantised": '{"quantization_config": {"a": [[{}]]}, "x": 1.5e-3}',
+        "quantised-last": '{"x": null ,\t"quantization_config": {"a": "]"} }',
+        "quantised-alone": ' {"quantization_config":0} ',
+        "empty": "{}",
+        "escapes": '{"a\\"b\\\\": "\\\\", "\\u0064type": 3}',
+        "nested-dtype": '{"x": {"dtype": "float32"}}',
+        "list": "[]",
+        "cut": '{"a": [1, 2',
+        "zero": '{"a": "\\u0000"}',
+    }.items():
+        put("export_config", title, text.encode())
+
+
+def write_tensors():
+    """The fuzz target's model in 8 bits, whole and with scales that fit or do not."""
+    shapes = {
+        "model.embed_tokens.weight": [5, 4], "model.norm.weight": [4],
+        "model.layers.0.input_layernorm.weight": [4],
+        "model.layers.0.post_attention_layernorm.weight": [4],
+        "model.layers.0.self_attn.q_proj.weight": [4, 4],
+        "model.layers.0.self_attn.k_proj.weight": [2, 4],
+        "model.layers.0.self_attn.v_proj.weight": [2, 4],
+        "model.layers.0.self_attn.o_proj.weight": [4, 4],
+        "model.layers.0.mlp.gate_proj.weight": [3, 4],
+        "model.layers.0.mlp.up_proj.weight": [3, 4],
+        "model.layers.0.mlp.down_proj.weight": [4, 3],
+    }  # fmt: skip
+    scale = "model.layers.0.mlp.up_proj.weight_scale_inv"
+
+    def run(title, extra=(), fill=0x3C):
+        header, data = {}, b""
+        for name, shape, dtype, content in [
+            *((n, s, "F8_E4M3", bytes([fill]) * (s[0] * s[-1] if len(s) > 1 else s[0])) for n, s in shapes.items()),
+            *extra,
+        ]:
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+            data += content
+        text = json.dumps(header).encode()
+        put("safetensors", title, struct.pack("<Q", len(text)) + text + data)
+
+    run("fp8")
+    run("fp8-nan", fill=0x7F)
+    run("fp8-scaled", [(scale, [1, 1], "F32", struct.pack("<f", 0.5))])
+    run("fp8-scale-bf16", [(scale, [1, 1], "BF16", b"\x80\x3f")])
+    run("fp8-scale-infinite", [(scale, [1, 1], "F32", struct.pack("<f", float("inf")))])
+    run("fp8-scale-huge", [(scale, [1, 1], "F32", struct.pack("<f", 3e38))])
+    run("fp8-scale-flat", [(scale, [1], "F32", struct.pack("<f", 0.5))])
+    run("fp8-scale-two", [(scale, [1, 2], "F32", struct.pack("<ff", 0.5, 1))])
+    run("fp8-scale-of-nothing", [("lm_head.weight_scale_inv", [1, 1], "F32", b"\0\0\0\0")])
+    run("fp8-scale-in-8-bits", [(scale, [1, 1], "F8_E4M3", b"\x3c")])
+
+
+# --- dataset ---------------------------------------------------------------------------------------
+
+ROWS = {
+    "verl": b'{"data_source":"openai/gsm8k","prompt":[{"role":"user","content":"q"}],'
+    b'"reward_model":{"ground_truth":"7"}}',
+    "verl-object": b'{"data_source":"countdown","prompt":[{"role":"user","content":"q"}],'
+    b'"reward_model":{"ground_truth":{"target":9,"numbers":[4,5]}}}',
+    "rlvr": b'{"messages":[{"role":"user","content":"q"}],"ground_truth":[1],"dataset":"math"}',
+    "messages": b'{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"r"}]}',
+    "sharegpt": b'{"conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"r"}]}',
+    "humaneval": b'{"prompt":"def f():","test":"t","entry_point":"f"}',
+    "mbpp": b'{"text":"q","code":"c","test_list":["assert f()"]}',
+    "knights": b'{"quiz":"q","names":["A"],"solution":[true],"solution_text_format":"(1) A"}',
+    "countdown": b'{"nums":[1,2,3],"target":6}',
+    "countdown-far": b'{"nums":[9223372036854775807],"target":-9223372036854775807}',
+    "gym": b'{"question":"q","answer":"7","metadata":{"source_dataset":"gcd"}}',
+    "choices": b'{"question":"q","choices":["x","y"],"answer":"B"}',
+    "choices-far": b'{"question":"q","choices":["x","y"],"answer":9223372036854775807}',
+    "problem": b'{"problem":"q","solution":"so \\\\boxed{4}","level":"Level 5"}',
+    "gsm8k": b'{"question":"q of 1,000 or \\\\frac12","answer":"6*3\\n#### 18"}',
+    "label": b'{"prompt":"q","label":3.0,"metadata":{"level":2}}',
+    "completion": b'{"prompt":"q","completion":[{"role":"assistant","content":"r"}]}',
+    "answer": b'{"prompt":"q","answer":1e400}',
+    "text": b'{"text":"once upon a time"}',
+    "no-turns": b'{"messages":[]}',
+    "null": b'{"problem":"q","answer":null}',
+    "zero": b'{"prompt":"a\\u0000b","answer":1}',
+    "deep": b'{"prompt":' + b"[" * 3000,
+}
+
+
+def write_dataset():
+    for title, row in ROWS.items():
+        for flags in (0, 1 | 2, 32):
+            put("dataset", f"{title}-{flags}", bytes([flags]) + row + b"\n" + row)
+    rows = b"\r\n".join([ROWS["gsm8k"], b"", b'{"question":', ROWS["gsm8k"]])
+    many = b"\n".join(b'{"prompt":"q","answer":%d}' % i + b"\n" * (i % 3) for i in range(70))
+    for flags in range(0, 128, 5):
+        put("dataset", f"flags-{flags:03}", bytes([flags]) + many + b"\x01" + rows)
+    for title, content in {
+        "nothing": b"",
+        "blank": b"\n \r\n\t",
+        "mark": b"\xef\xbb\xbf" + ROWS["answer"],
+        "nul": b"{\0}\n" + ROWS["answer"],
+        "latin": b'{"prompt":"\xe9","answer":1}\n',
+        "array": b"[{}]",
+        "parquet": b"PAR1\x15\x04",
+        "mixed": ROWS["answer"] + b"\n" + ROWS["gym"],
+        "asy": b'{"text":"' + b"[asy]" * 500 + b'"}',
+    }.items():
+        for flags in (0, 2, 3):
+            put("dataset", f"{title}-{flags}", bytes([flags]) + content)
+
+
 write_wire()
 write_wire_bounds()
+write_dataset()
+write_configs()
+write_tensors()
 write_envelope()
 write_journal()
 write_object()

@@ -7,7 +7,10 @@
 #include "common/base/err.h"
 #include "common/base/hash.h"
 
+#define MASK '#'         // any number
 #define COMMAND_BYTES 24 // of a LaTeX command's name; a longer one is cut
+
+static const char mask = MASK;
 
 struct reader {
     struct canonical_words *out;
@@ -30,11 +33,17 @@ void canonical_words_fini(struct canonical_words *w)
     *w = (struct canonical_words){0};
 }
 
-// What was added to the text since `start` becomes a word.
+// What was added to the text since `start` becomes a word.  Numbers that are all
+// the same are one in a row, or sums would be full of equal words.
 static void close_word(struct canonical_words *w, size_t start)
 {
     const size_t end = w->text.size_bytes;
     if (end == start) return;
+    const bool is_mask = end == start + 1 && w->text.bytes[start] == MASK;
+    if (is_mask && w->n > 0 && w->text.bytes[w->words[w->n - 1].start] == MASK) {
+        w->text.size_bytes = start;
+        return;
+    }
     if (w->n == w->room) {
         w->room = w->room == 0 ? 256 : 2 * w->room;
         w->words = realloc(w->words, w->room * sizeof *w->words);
@@ -115,14 +124,14 @@ static void read_number(struct reader *r)
     }
     if (r->any_number) {
         text->size_bytes = start;
-        text_buffer_add(text, "#", 1);
+        text_buffer_add(text, &mask, 1);
     }
     close_word(r->out, start);
 }
 
 static void read_digit(struct reader *r)
 {
-    add_word(r->out, r->any_number ? "#" : r->bytes + r->at, 1);
+    add_word(r->out, r->any_number ? &mask : r->bytes + r->at, 1);
     r->at++;
 }
 
@@ -222,7 +231,7 @@ static void add_spelled(struct reader *r, const char *words)
 {
     for (const char *at = words; *at != '\0';) {
         const size_t n = strcspn(at, " ");
-        add_word(r->out, r->any_number && is_digit(*at) ? "#" : at,
+        add_word(r->out, r->any_number && is_digit(*at) ? &mask : at,
                  r->any_number && is_digit(*at) ? 1 : n);
         at += n + (at[n] == ' ');
     }

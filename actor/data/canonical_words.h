@@ -31,7 +31,7 @@ struct canonical_words {
 void canonical_words_init(struct canonical_words *w);
 void canonical_words_fini(struct canonical_words *w);
 // The words of a text in place of what was there; any bytes will do.  With
-// any_number every number is the same word.
+// any_number every number, and every run of them, is the same word.
 void canonical_words_read(struct canonical_words *w, struct view text, bool any_number);
 
 #endif
