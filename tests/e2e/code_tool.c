@@ -61,16 +61,22 @@ static struct view view_of(struct json object, const char *key)
     return v;
 }
 
+static double number_or(struct json object, const char *key, double other)
+{
+    struct err err;
+    double value;
+    return json_get_double(object, key, &value, &err) == 0 ? value : other;
+}
+
 static void read_limits(struct json limits, struct code_limits *l)
 {
     *l = code_limits_default();
-    struct err err;
-    double value;
-    if (json_get_double(limits, "cpu_s", &value, &err) == 0) l->cpu_s = value;
-    if (json_get_double(limits, "wall_s", &value, &err) == 0) l->wall_s = value;
-    if (json_get_double(limits, "tasks", &value, &err) == 0) l->tasks = (uint32_t)value;
-    if (json_get_double(limits, "memory_bytes", &value, &err) == 0)
-        l->memory_bytes = (uint64_t)value;
+    l->cpu_s = number_or(limits, "cpu_s", l->cpu_s);
+    l->wall_s = number_or(limits, "wall_s", l->wall_s);
+    l->tasks = (uint32_t)number_or(limits, "tasks", l->tasks);
+    l->memory_bytes = (uint64_t)number_or(limits, "memory_bytes", (double)l->memory_bytes);
+    l->disk_bytes = (uint64_t)number_or(limits, "disk_bytes", (double)l->disk_bytes);
+    l->output_bytes = (uint64_t)number_or(limits, "output_bytes", (double)l->output_bytes);
 }
 
 static size_t read_command(struct json list, const char **command)

@@ -1,0 +1,6 @@
+# Works for ever.
+# kind: check
+# expect: timeout
+def candidate(n):
+    while True:
+        pass

@@ -1,0 +1,4 @@
+# Is not Python.
+# kind: check
+# expect: compile error
+def candidate(:

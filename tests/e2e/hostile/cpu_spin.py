@@ -1,0 +1,4 @@
+# Spins.
+# expect: timeout
+while True:
+    pass

@@ -1,0 +1,11 @@
+# Spins and will not hear that its time is over.
+# expect: timeout
+import signal
+
+for number in range(1, 65):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        pass
+while True:
+    pass

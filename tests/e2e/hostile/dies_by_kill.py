@@ -1,0 +1,5 @@
+# Kills itself.
+# expect: runtime error
+import os
+
+os.kill(os.getpid(), 9)

@@ -1,0 +1,6 @@
+# Ends well and says nothing.
+# kind: secret
+# expect: wrong answer
+import os
+
+os._exit(0)

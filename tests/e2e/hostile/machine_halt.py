@@ -1,0 +1,12 @@
+# Turns the machine off.
+# expect: wrong answer
+# says: held
+import ctypes
+
+libc = ctypes.CDLL(None, use_errno=True)
+try:
+    if libc.reboot(0) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    print("escaped")
+except OSError as error:
+    print("held:", error)

@@ -1,0 +1,4 @@
+# Prints for ever.
+# expect: too much output
+while True:
+    print("escaped" * 1000)

@@ -1,0 +1,7 @@
+# Calls itself for ever.
+# expect: runtime error
+def f():
+    f()
+
+
+f()

@@ -1,0 +1,12 @@
+# Changes its root.
+# expect: wrong answer
+# says: held
+import ctypes
+
+libc = ctypes.CDLL(None, use_errno=True)
+try:
+    if libc.chroot(b"/tmp") < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    print("escaped")
+except OSError as error:
+    print("held:", error)

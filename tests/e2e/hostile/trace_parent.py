@@ -1,0 +1,12 @@
+# Traces its parent.
+# expect: wrong answer
+# says: held
+import ctypes
+
+libc = ctypes.CDLL(None, use_errno=True)
+try:
+    if libc.ptrace(16, 1, None, None) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    print("escaped")
+except OSError as error:
+    print("held:", error)
