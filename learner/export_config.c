@@ -122,24 +122,41 @@ static int check(const struct text *text, const char *name, struct err *err)
     return status;
 }
 
+char *export_config_text(const char *config, size_t size_bytes, const char *name, struct err *err)
+{
+    struct json_document *document = json_parse(config, size_bytes, name, err);
+    if (document == NULL) return NULL;
+    bool is_object = json_is_object(json_root(document));
+    json_destroy(document);
+    if (!is_object) {
+        err_set(err, ERR_FORMAT, "%s: not a JSON object", name);
+        return NULL;
+    }
+    // The scan below stops at the 0 that a parsed text has none of before its end.
+    char *copy = malloc(size_bytes + 1);
+    struct text text = {.bytes = malloc(size_bytes + 64)};
+    CHECK(copy != NULL && text.bytes != NULL);
+    memcpy(copy, config, size_bytes);
+    copy[size_bytes] = '\0';
+    rewrite(copy, &text);
+    free(copy);
+    if (check(&text, name, err) != 0) {
+        free(text.bytes);
+        return NULL;
+    }
+    text.bytes[text.size_bytes] = '\0';
+    return text.bytes;
+}
+
 int export_config(const char *from_path, const char *to_path, struct err *err)
 {
     char *config;
     size_t size_bytes;
     if (file_read(from_path, CONFIG_BYTES_MAX, &config, &size_bytes, err) != 0) return -1;
-    struct json_document *document = json_parse(config, size_bytes, from_path, err);
-    int status = document == NULL ? -1 : 0;
-    if (status == 0 && !json_is_object(json_root(document)))
-        status = err_set(err, ERR_FORMAT, "%s: not a JSON object", from_path);
-    json_destroy(document);
-    if (status == 0) {
-        struct text text = {.bytes = malloc(size_bytes + 64)};
-        CHECK(text.bytes != NULL);
-        rewrite(config, &text);
-        status = check(&text, to_path, err);
-        if (status == 0) status = file_write_atomic(to_path, text.bytes, text.size_bytes, err);
-        free(text.bytes);
-    }
+    char *exported = export_config_text(config, size_bytes, from_path, err);
     free(config);
+    if (exported == NULL) return -1;
+    int status = file_write_atomic(to_path, exported, strlen(exported), err);
+    free(exported);
     return status;
 }

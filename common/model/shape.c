@@ -1,5 +1,6 @@
 #include "common/model/shape.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -283,6 +284,18 @@ static void write_token_id(struct json_writer *out, const char *key, uint32_t id
     if (id != UINT32_MAX) json_put_u64(out, key, id);
 }
 
+// The number as people wrote it: 1e-6, and not the 9.99999997e-7 that is nearest in fp32.
+static double shortest(float value)
+{
+    char text[40];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        float back = strtof(text, NULL);
+        if (!(back < value) && !(back > value)) break;
+    }
+    return strtod(text, NULL);
+}
+
 void shape_write_config(const struct shape *s, uint32_t bos_id, uint32_t eos_id, uint32_t pad_id,
                         struct json_writer *out)
 {
@@ -305,7 +318,7 @@ void shape_write_config(const struct shape *s, uint32_t bos_id, uint32_t eos_id,
     json_put_u64(out, "head_dim", s->head_width);
     json_put_u64(out, "vocab_size", s->vocab_size);
     json_put_u64(out, "max_position_embeddings", s->context_length);
-    json_put_double(out, "rms_norm_eps", (double)s->norm_epsilon);
+    json_put_double(out, "rms_norm_eps", shortest(s->norm_epsilon));
     json_put_double(out, "rope_theta", s->rope_theta);
     rope_scaling_write(&s->rope_scaling, out);
     json_put_string(out, "hidden_act", "silu");

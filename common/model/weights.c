@@ -113,9 +113,8 @@ struct weights *weights_create_shared(const struct params *params, enum panel_ty
                                       const char *folder)
 {
     struct weights *w = create(params, type);
-    size_t length = strlen(folder);
-    CHECK(length < sizeof w->folder);
-    memcpy(w->folder, folder, length + 1);
+    CHECK(strlen(folder) < sizeof w->folder);
+    memcpy(w->folder, folder, strlen(folder) + 1);
     return w;
 }
 

@@ -23,6 +23,8 @@ static void check_shape(const struct shape *s)
     shape_inverse_frequencies(s, frequencies);
     for (uint32_t i = 0; i < s->head_width / 2; i++)
         CHECK(frequencies[i] > 0.0 && frequencies[i] <= 1.0);
+    double magnitude = rope_scaling_magnitude(&s->rope_scaling);
+    CHECK(magnitude > 0.0 && magnitude < 1e4);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)

@@ -396,6 +396,7 @@ static void a_written_config_reads_back_the_same(void **state)
         struct hash want = shape_hash(&s), found = shape_hash(&back);
         assert_true(hash_is_equal(&want, &found));
         assert_true(back.is_mistral == s.is_mistral);
+        assert_non_null(strstr(w.bytes, "\"rms_norm_eps\":1e-05"));
         assert_non_null(strstr(w.bytes, "eos_token_id"));
         assert_null(strstr(w.bytes, "pad_token_id"));
         free(w.bytes);
