@@ -228,6 +228,11 @@ int exact_compare(const struct exact *a, const struct exact *b)
     return mpq_cmp(qc(a), qc(b));
 }
 
+bool exact_is_wider(const struct exact *a, size_t n_bits)
+{
+    return mpz_sizeinbase(over(a), 2) > n_bits || mpz_sizeinbase(under(a), 2) > n_bits;
+}
+
 bool exact_is_integer(const struct exact *a)
 {
     return mpz_cmp_ui(under(a), 1) == 0;

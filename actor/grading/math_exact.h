@@ -39,6 +39,8 @@ const struct exact *exact_gcd(struct math_work *w, const struct exact *a, const 
 
 int exact_sign(const struct exact *a);
 int exact_compare(const struct exact *a, const struct exact *b);
+// A numerator or denominator of more bits than that.
+bool exact_is_wider(const struct exact *a, size_t n_bits);
 bool exact_is_integer(const struct exact *a);
 bool exact_to_long(const struct exact *a, long *out); // false: no integer that fits
 bool exact_is_odd(const struct exact *a);             // an odd numerator

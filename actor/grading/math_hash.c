@@ -285,7 +285,7 @@ static uint64_t hash_node(struct math_work *w, struct math_node *node)
     case MATH_RELATION:
         return hash_relation(w, node);
     case MATH_TEXT:
-        return combine(MATH_TEXT, &node->name, 1);
+        return node->name; // as that of a text that is no tree
     default:
         return hash_scalar(w, node);
     }

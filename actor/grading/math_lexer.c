@@ -116,9 +116,14 @@ static void add_letter(struct lexer *l)
         add_symbol(l, 1, math_name(&c, 1));
 }
 
-// abc and xyz are products; a run in no such order is a word.
+// abc and xyz are products, and any two letters but these; a run in no such
+// order is a word.
 static bool is_product(struct view run)
 {
+    static const char words[][3] = {"is", "of", "to", "no", "we", "No", "To"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (run.size_bytes == 2 && memcmp(run.bytes, words[i], 2) == 0) return false;
+    if (run.size_bytes == 2) return true;
     if (run.size_bytes > 4) return false;
     for (size_t i = 1; i < run.size_bytes; i++)
         if (run.bytes[i - 1] >= run.bytes[i]) return false;
@@ -154,7 +159,7 @@ static void read_letters(struct lexer *l)
     if (is_meant) {
         add(l, meaning->kind, meaning->code, size);
     } else if (l->n_text_braces > 0 || (follows_value(l) && math_unit(lower) != 0) ||
-               (size > 2 && !is_product(run))) {
+               !is_product(run)) {
         add_word(l, size);
     } else {
         for (size_t i = 0; i < size; i++)
@@ -258,7 +263,7 @@ static void read_command(struct lexer *l)
         read_environment(l, size, false);
         break;
     case WORD_LETTER:
-        add_symbol(l, size, math_name(l->text.bytes + l->at, size));
+        add_symbol(l, size, math_name(name.bytes, name.size_bytes));
         break;
     case WORD_DRAWN:
         l->at += size;
@@ -422,7 +427,10 @@ static void read_beyond_ascii(struct lexer *l)
         struct token *t = add(l, TOKEN_NUMBER, 0, all);
         t->number = exact_of_base(l->w, digits, n, 10);
     } else if (point >= 0x370 && point < 0x400) { // Greek
-        add_symbol(l, size, math_name(l->text.bytes + l->at, size));
+        const char *name = math_greek(point);
+        add_symbol(l, size,
+                   name == NULL ? math_name(l->text.bytes + l->at, size)
+                                : math_name(name, strlen(name)));
     } else {
         size_t all = size; // a run of other letters: a word
         while (l->at + all < l->text.size_bytes &&
@@ -444,6 +452,51 @@ static void read_dot(struct lexer *l)
         add(l, TOKEN_DOT, 0, 1);
 }
 
+// + or +-, * or **, ! or !=.
+static void read_doubled(struct lexer *l, char c)
+{
+    bool is_double = peek(l, 1) == (c == '+' ? '-' : c == '*' ? '*' : '=');
+    size_t size = is_double ? 2 : 1;
+    if (c == '+')
+        add(l, is_double ? TOKEN_PLUS_MINUS : TOKEN_PLUS, 1, size);
+    else if (c == '*')
+        add(l, is_double ? TOKEN_CARET : TOKEN_TIMES, 0, size);
+    else
+        add(l, is_double ? TOKEN_RELATION : TOKEN_BANG, MATH_UNEQUAL, size);
+}
+
+// One of ASCII's signs.
+static void read_sign(struct lexer *l, char c)
+{
+    static const struct {
+        char sign;
+        enum token_kind kind;
+    } plain[] = {
+        {'-', TOKEN_MINUS},  {'/', TOKEN_DIVIDE},  {'^', TOKEN_CARET}, {'_', TOKEN_SUBSCRIPT},
+        {'\'', TOKEN_PRIME}, {'%', TOKEN_PERCENT}, {',', TOKEN_COMMA}, {';', TOKEN_COMMA},
+        {':', TOKEN_COLON},  {'|', TOKEN_BAR},     {'&', TOKEN_CELL},
+    };
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        if (plain[i].sign != c) continue;
+        add(l, plain[i].kind, 0, 1);
+        return;
+    }
+    if (c == '\\')
+        read_backslash(l);
+    else if (c == '{' || c == '}')
+        read_brace(l);
+    else if (c == '(' || c == ')' || c == '[' || c == ']')
+        read_bracket(l);
+    else if (c == '<' || c == '>' || c == '=' || c == '~')
+        read_relation(l);
+    else if (c == '!' || c == '*' || c == '+')
+        read_doubled(l, c);
+    else if (c == '.')
+        read_dot(l);
+    else
+        add(l, TOKEN_UNKNOWN, 0, 1);
+}
+
 static void read_one(struct lexer *l)
 {
     char c = peek(l, 0);
@@ -457,82 +510,7 @@ static void read_one(struct lexer *l)
     } else if ((unsigned char)c >= 0x80) {
         read_beyond_ascii(l);
     } else {
-        switch (c) {
-        case '\\':
-            read_backslash(l);
-            break;
-        case '{':
-        case '}':
-            read_brace(l);
-            break;
-        case '(':
-        case ')':
-        case '[':
-        case ']':
-            read_bracket(l);
-            break;
-        case '<':
-        case '>':
-        case '=':
-        case '~':
-            read_relation(l);
-            break;
-        case '!':
-            if (peek(l, 1) == '=')
-                add(l, TOKEN_RELATION, MATH_UNEQUAL, 2);
-            else
-                add(l, TOKEN_BANG, 0, 1);
-            break;
-        case '*':
-            if (peek(l, 1) == '*')
-                add(l, TOKEN_CARET, 0, 2);
-            else
-                add(l, TOKEN_TIMES, 0, 1);
-            break;
-        case '+':
-            if (peek(l, 1) == '-')
-                add(l, TOKEN_PLUS_MINUS, 1, 2);
-            else
-                add(l, TOKEN_PLUS, 0, 1);
-            break;
-        case '-':
-            add(l, TOKEN_MINUS, 0, 1);
-            break;
-        case '/':
-            add(l, TOKEN_DIVIDE, 0, 1);
-            break;
-        case '^':
-            add(l, TOKEN_CARET, 0, 1);
-            break;
-        case '_':
-            add(l, TOKEN_SUBSCRIPT, 0, 1);
-            break;
-        case '\'':
-            add(l, TOKEN_PRIME, 0, 1);
-            break;
-        case '%':
-            add(l, TOKEN_PERCENT, 0, 1);
-            break;
-        case ',':
-        case ';':
-            add(l, TOKEN_COMMA, 0, 1);
-            break;
-        case ':':
-            add(l, TOKEN_COLON, 0, 1);
-            break;
-        case '|':
-            add(l, TOKEN_BAR, 0, 1);
-            break;
-        case '&':
-            add(l, TOKEN_CELL, 0, 1);
-            break;
-        case '.':
-            read_dot(l);
-            break;
-        default:
-            add(l, TOKEN_UNKNOWN, 0, 1);
-            break;
-        }
+        read_sign(l, c);
     }
 }
 

@@ -31,30 +31,56 @@ static size_t read_command(struct view text, size_t at, const char **kept)
     return 1;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == '~';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+// Braces say nothing but around exponents, indices and arguments.
+static bool has_arguments(struct view text)
+{
+    if (memchr(text.bytes, '^', text.size_bytes) != NULL ||
+        memchr(text.bytes, '_', text.size_bytes) != NULL)
+        return true;
+    return text_find(text, "frac", 0) != TEXT_NOWHERE || text_find(text, "sqrt", 0) != TEXT_NOWHERE;
+}
+
 struct view math_text_plain(struct math_work *w, struct view text)
 {
     text = text_trim(text);
-    if (text.size_bytes > MATH_TEXT_BYTES_MAX) return text;
+    if (text.size_bytes > MATH_TEXT_BYTES_MAX || text.size_bytes == 0) return text;
+    bool keeps_braces = has_arguments(text);
     char *out = math_take(w, 2 * text.size_bytes + 8);
     size_t n = 0;
+    bool is_apart = false; // white space since the last byte: kept between digits
     for (size_t at = 0; at < text.size_bytes;) {
         char c = text.bytes[at];
-        bool is_dropped = c == ' ' || (c >= '\t' && c <= '\r') || c == '$' || c == '{' ||
-                          c == '}' || c == '~' || c == '*';
+        const char *kept = NULL;
         if (c == '\\') {
-            const char *kept;
             at += read_command(text, at, &kept);
             if (kept != NULL) {
                 memcpy(out + n, kept, strlen(kept));
                 n += strlen(kept);
-            } else if (at < text.size_bytes && (text.bytes[at] == '{' || text.bytes[at] == '}') &&
-                       text.bytes[at - 1] == '\\') {
+            } else if (at < text.size_bytes && text.bytes[at - 1] == '\\' &&
+                       (text.bytes[at] == '{' || text.bytes[at] == '}')) {
                 out[n++] = text.bytes[at++];
             }
             continue;
         }
-        if (!is_dropped) out[n++] = c;
         at++;
+        bool is_brace = c == '{' || c == '}';
+        if (is_blank(c)) {
+            is_apart = true;
+        } else if (c != '$' && c != '*' && (!is_brace || keeps_braces)) {
+            if (is_apart && n > 0 && is_digit(out[n - 1]) && is_digit(c)) out[n++] = ' ';
+            out[n++] = c;
+            is_apart = false;
+        }
     }
     while (n > 0 && (out[n - 1] == '.' || out[n - 1] == ','))
         n--;

@@ -306,6 +306,12 @@ static bool find_value(struct math_work *w, struct math_node *node)
     }
     node->hash = combine(at, VALUE_POINTS);
     node->witness = find_witness(w, node);
+    const struct exact *exact = math_exact_value(w, node);
+    if (exact != NULL && exact_is_wider(exact, BALL_DIGITS_BITS - 8)) {
+        // more digits than those hashed: the exact ones tell such numbers apart
+        uint64_t both[2] = {node->hash, node->witness};
+        node->hash = combine(both, 2);
+    }
     return true;
 }
 

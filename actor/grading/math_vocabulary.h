@@ -28,6 +28,8 @@ struct meaning {
 const struct meaning *math_command(struct view name);
 const struct meaning *math_word(struct view lower_case);
 const struct meaning *math_sign(uint32_t code_point);
+// "alpha" for α; NULL: no Greek letter with a command.
+const char *math_greek(uint32_t code_point);
 // A superscript digit or sign as its plain character, or 0.
 char math_superscript(uint32_t code_point);
 // ½ and the like.
