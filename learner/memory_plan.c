@@ -16,6 +16,7 @@
 #define ACTOR_PROGRAM_BYTES (12 * MIB) // and what is in flight
 // Of tokenizer.json: its JSON while it is read is the larger part.
 #define TOKENIZER_FACTOR 12u
+#define HUGE_PAGE_BYTES (2 * MIB)
 #define DRAW_BYTES 12u // of a token of the vocabulary and thread, while sampling
 
 static size_t size_of_file(const char *path)
@@ -61,21 +62,54 @@ static uint32_t samples_at_once(const struct options *o)
     return (uint32_t)(most < o->actor_slots ? most : o->actor_slots);
 }
 
+static size_t pages_for(uint32_t n_positions)
+{
+    return (n_positions + KV_PAGE - 1) / KV_PAGE;
+}
+
+// Pages in use at once, in groups of `group` samples that share the full pages of
+// their prompt; one group more than there are slots for waits with its prompt.
+static size_t pages_at_once(uint32_t n_slots, uint64_t group, uint32_t prompt, uint32_t length)
+{
+    const uint32_t shared = prompt < length ? prompt : length;
+    const size_t n_groups = (size_t)((n_slots + group - 1) / group) + 1;
+
+    return n_groups * pages_for(shared) + n_slots * (pages_for(length) - shared / KV_PAGE);
+}
+
+static size_t plan_cache(const struct shape *s, const struct options *o, uint32_t n_slots)
+{
+    const uint32_t wanted = options_sequence_max(o);
+    const uint32_t length = wanted < s->context_length ? wanted : s->context_length;
+    const uint32_t prompt = (uint32_t)o->max_prompt_length;
+    const size_t train =
+        o->kind == STAGE_GRPO ? pages_at_once(n_slots, o->rollout_n, prompt, length) : 0;
+    const size_t eval =
+        options_wants_eval(o) ? pages_at_once(n_slots, o->eval_n, prompt, length) : 0;
+    size_t pages = train > eval ? train : eval;
+    const size_t most = decode_pages(n_slots, length);
+
+    if (pages > most) pages = most;
+    // Pages lie layer by layer, keys and values apart, and memory comes in huge pages.
+    const size_t bytes = kv_bytes(s, (uint32_t)pages) + 2 * s->n_layers * (HUGE_PAGE_BYTES / 2);
+    const size_t all = kv_bytes(s, (uint32_t)most), allowed = o->actor_cache_mib * MIB;
+    const size_t touched = bytes < all ? bytes : all;
+
+    return touched < allowed ? touched : allowed;
+}
+
 static struct actor_memory plan_actor(const struct params *params, const struct options *o,
                                       size_t files, size_t tokenizer)
 {
     const struct shape *s = &params->shape;
     const uint32_t n_slots = samples_at_once(o);
-    const uint32_t wanted = options_sequence_max(o);
-    const uint32_t length = wanted < s->context_length ? wanted : s->context_length;
     const size_t threads = o->actor_threads > 0 ? o->actor_threads : pool_usable_processors();
     struct actor_memory m = {.program = ACTOR_PROGRAM_BYTES + files + TOKENIZER_FACTOR * tokenizer};
 
     if (!is_generating(o)) return m;
     m.weights = weights_bytes(params, PANEL_BF16);
     m.incoming = params->n_elements * sizeof(uint16_t);
-    m.cache = kv_bytes(s, decode_pages(n_slots, length));
-    if (m.cache > o->actor_cache_mib * MIB) m.cache = o->actor_cache_mib * MIB;
+    m.cache = plan_cache(s, o, n_slots);
     m.step =
         decode_bytes(s, n_slots, decode_prefill_rows(s)) + threads * s->vocab_size * DRAW_BYTES;
     return m;

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/base/json.h"
 #include "learner/lanes.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -178,6 +179,19 @@ static int refuse(struct err *err, const struct recipe *recipe, size_t stage, co
                    recipe_stage_name(recipe, stage), text);
 }
 
+// Only tasks that are generated do without files.
+static bool lacks_data(const struct options *o)
+{
+    struct err ignored;
+    struct json_document *task = json_parse(o->task, strlen(o->task), "task", &ignored);
+    const char *name =
+        task == NULL ? NULL : json_to_string(json_member(json_root(task), "name"), NULL);
+    const bool is_of_files = name != NULL && strcmp(name, "jsonl") == 0;
+
+    json_destroy(task);
+    return o->kind == STAGE_GRPO && is_of_files && strcmp(o->train_files, "null") == 0;
+}
+
 // What each key allows by itself and all of them together do not.
 static const char *contradiction(const struct options *o)
 {
@@ -194,7 +208,14 @@ static const char *contradiction(const struct options *o)
     if ((o->test_freq > 0 || o->val_before_train) && o->eval_n_prompts == 0) {
         return "trainer.test_freq and val_before_train need eval.n_prompts above 0";
     }
-    if (o->model_path[0] == '\0' && o->model_preset[0] == '\0') return "model.path is missing";
+    if (o->model_path[0] == '\0' && o->model_preset[0] == '\0') {
+        return "model.path is missing: the folder of a model, in the recipe or as model.path=DIR "
+               "after it";
+    }
+    if (lacks_data(o)) {
+        return "data.train_files is missing: JSONL with problems and answers, in the recipe or as "
+               "data.train_files=FILE after it";
+    }
     if (o->clip_ratio_c != 0 && o->clip_ratio_c <= 1) {
         return "actor.clip_ratio_c must be 0 or above 1";
     }
