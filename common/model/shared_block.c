@@ -134,6 +134,13 @@ static int open_held(const struct holder *holder)
     return fd;
 }
 
+static bool is_alive(const struct holder *holder)
+{
+    int fd = open_held(holder);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+}
+
 static bool has_name(int fd, const struct hash *name, size_t size_bytes)
 {
     struct head head;
@@ -220,11 +227,8 @@ static void sweep(const char *folder)
         if (fd < 0) continue;
         size_t n = read_holders(fd, holders);
         bool is_held = false;
-        for (size_t i = 0; i < n && !is_held; i++) {
-            int held = open_held(&holders[i]);
-            is_held = held >= 0;
-            if (is_held) close(held);
-        }
+        for (size_t i = 0; i < n && !is_held; i++)
+            is_held = is_alive(&holders[i]);
         if (!is_held) unlink(path);
         close(fd);
     }
@@ -308,14 +312,15 @@ close_block:
     return -1;
 }
 
-// Takes our line out; the last one takes the file along.
+// Takes our line out, and those of the dead; the last one takes the file along.
 static void leave(const struct shared_block *b, int registry_fd)
 {
     struct holder holders[HOLDERS_MAX];
     size_t n = read_holders(registry_fd, holders), n_left = 0;
-    for (size_t i = 0; i < n; i++)
-        if (holders[i].pid != (long)getpid() || holders[i].fd != b->fd)
-            holders[n_left++] = holders[i];
+    for (size_t i = 0; i < n; i++) {
+        bool is_own = holders[i].pid == (long)getpid() && holders[i].fd == b->fd;
+        if (!is_own && is_alive(&holders[i])) holders[n_left++] = holders[i];
+    }
     if (n_left == 0)
         unlink(b->registry);
     else

@@ -4,8 +4,10 @@
  *   model_tool export FROM TO BYTES   FROM as a stage would export it, in files of
  *                                     at most so many bytes
  *   model_tool logits FOLDER ID...    the logits after each id, raw fp32, on stdout
- *   model_tool load FOLDER            reads and packs the weights; says how long that
- *                                     took and what memory it left in use
+ *   model_tool load FOLDER [SHARE]    reads and packs the weights (shared with others
+ *                                     who meet in SHARE); says how long that took and
+ *                                     what memory it left in use, and so again for each
+ *                                     line of stdin, until its end
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,41 +107,48 @@ static int show_logits(char **arguments, struct err *err)
     return status;
 }
 
+// Of everything in use, and of that a fair share where others use it too.
 static void print_memory(const char *when)
 {
+    static const char *const names[] = {"Rss:", "Pss:", "Pss_Anon:", "Pss_Shmem:"};
     struct err err;
     char *text;
     size_t size_bytes;
-    if (file_read("/proc/self/status", 1 << 16, &text, &size_bytes, &err) != 0) return;
-    const char *names[] = {"VmHWM:", "VmRSS:", "RssAnon:", "RssFile:", "RssShmem:"};
-    printf("%s", when);
-    for (size_t i = 0; i < 5; i++) {
+    if (file_read("/proc/self/smaps_rollup", 1 << 16, &text, &size_bytes, &err) != 0) return;
+    printf("%s:", when);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *at = strstr(text, names[i]);
-        if (at != NULL) printf(" %s%ld", names[i], strtol(at + strlen(names[i]), NULL, 10) / 1024);
+        if (at != NULL) printf(" %s %ld", names[i], strtol(at + strlen(names[i]), NULL, 10) / 1024);
     }
     printf(" MiB\n");
+    fflush(stdout);
     free(text);
 }
 
 static int load_folder(char **arguments, struct err *err)
 {
+    static const char *const origins[] = {"its own", "shared", "found"};
+    const char *share = arguments[1] != NULL ? arguments[1] : "";
     struct model m = {0};
-    uint64_t start_ms = clock_now_ms();
+    const uint64_t start_ms = clock_now_ms();
     int status = open_model(&m, arguments[0], err);
     if (status == 0) {
-        uint64_t read_ms = clock_now_ms();
+        const uint64_t read_ms = clock_now_ms();
+        const struct hash name = hash_of(m.flat, m.params.n_elements * sizeof *m.flat);
+        const uint64_t hashed_ms = clock_now_ms();
         struct pool *pool = pool_create((unsigned)processors_usable());
-        struct weights *w = weights_create(&m.params, PANEL_BF16);
-        uint64_t made_ms = clock_now_ms();
-        weights_load(w, m.flat, pool);
-        uint64_t packed_ms = clock_now_ms();
-        print_memory("with the flat block:");
+        struct weights *w = weights_create_shared(&m.params, PANEL_BF16, share);
+        struct err why;
+        enum weights_origin origin = weights_load_named(w, m.flat, &name, pool, &why);
+        printf("read %llu ms, packed %llu ms: %s%s%s\n", (unsigned long long)(read_ms - start_ms),
+               (unsigned long long)(clock_now_ms() - hashed_ms), origins[origin],
+               why.code == ERR_NONE ? "" : ", because ", why.text);
+        print_memory("with the flat block");
         free(m.flat);
         m.flat = NULL;
-        printf("read %llu ms, room and rope %llu ms, packed %llu ms\n",
-               (unsigned long long)(read_ms - start_ms), (unsigned long long)(made_ms - read_ms),
-               (unsigned long long)(packed_ms - made_ms));
-        print_memory("without:");
+        print_memory("without");
+        for (int c; (c = getchar()) != EOF;)
+            if (c == '\n') print_memory("now");
         weights_destroy(w);
         pool_destroy(pool);
     }
@@ -155,7 +164,7 @@ int main(int argc, char **argv)
         status = export_folder(argv + 2, &err);
     else if (argc > 3 && strcmp(argv[1], "logits") == 0)
         status = show_logits(argv + 2, &err);
-    else if (argc == 3 && strcmp(argv[1], "load") == 0)
+    else if ((argc == 3 || argc == 4) && strcmp(argv[1], "load") == 0)
         status = load_folder(argv + 2, &err);
     else
         err_set(&err, ERR_USAGE, "see the head of %s.c for the arguments", argv[0]);

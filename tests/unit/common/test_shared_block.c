@@ -168,6 +168,7 @@ static void a_block_outlives_the_one_who_made_it(void **state)
     end(&holder);
     assert_int_equal(byte_of(&b, SIZE / 2), 'B');
     shared_block_close(&b);
+    assert_int_equal(files_left(), 0); // the dead do not keep it
 }
 
 static void a_killed_maker_is_followed_by_the_next(void **state)
