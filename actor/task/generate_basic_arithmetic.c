@@ -23,7 +23,7 @@ struct arithmetic_parameters {
 };
 
 struct arithmetic_step {
-    char op;
+    char op; // ~ turns the sign of a
     int64_t a, b;
 };
 
@@ -154,7 +154,11 @@ static bool draw_item(const struct drawing *d, uint32_t n_terms, uint32_t *n_use
     add_part(d->out, is_negated ? "-(" : "(");
     if (!draw_sum(d, n_inside, true, value)) return false;
     add_part(d->out, ")");
-    if (is_negated) *value = -*value;
+    if (is_negated) {
+        CHECK(d->out->n_steps < STEPS_MAX);
+        d->out->steps[d->out->n_steps++] = (struct arithmetic_step){'~', *value, 0};
+        *value = -*value;
+    }
     return true;
 }
 
@@ -219,6 +223,14 @@ static void write_expression(const struct arithmetic *a, const char *whitespace,
     }
 }
 
+static void work_out(const struct arithmetic_step *step, const struct working *w)
+{
+    if (step->op == '~')
+        working_line(w, "-(%" PRId64 ") = %" PRId64, step->a, -step->a);
+    else
+        working_step(w, step->op, step->a, step->b);
+}
+
 static void write(const void *parameters, const void *drawn, struct rng_stream *rng,
                   struct generated *out)
 {
@@ -238,7 +250,7 @@ static void write(const void *parameters, const void *drawn, struct rng_stream *
     write_wording(&out->question, wording, expression.bytes, "");
     text_buffer_printf(&out->answer, "%" PRId64, a->value);
     for (uint32_t i = 0; i < a->n_steps && out->working != NULL; i++)
-        working_step(out->working, a->steps[i].op, a->steps[i].a, a->steps[i].b);
+        work_out(&a->steps[i], out->working);
     json_put_string(&out->metadata, "expression", expression.bytes);
     json_put_u64(&out->metadata, "num_terms", a->n_terms);
     json_put_u64(&out->metadata, "num_digits", a->n_digits);

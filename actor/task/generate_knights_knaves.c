@@ -9,7 +9,8 @@
 
 // Who tells the truth?  Level: the number of people.  Statements are drawn as
 // in reasoning-gym (depth and width of their trees) until exactly one
-// assignment fits.  Here the words are always knight and knave.
+// assignment fits.  Depth 1 is refused: where all only say what one of them is,
+// the opposite of what fits does too.  Here the words are always knight and knave.
 
 struct knights_parameters {
     uint32_t n_people, depth_constraint, width_constraint;
@@ -26,7 +27,7 @@ struct knights {
     }
 static const struct spec_field fields[] = {
     FIELD(n_people, 2, LIARS_PEOPLE_MAX),
-    FIELD(depth_constraint, 1, LIARS_DEPTH_MAX),
+    FIELD(depth_constraint, 2, LIARS_DEPTH_MAX),
     FIELD(width_constraint, 2, LIARS_WIDTH_MAX),
 };
 

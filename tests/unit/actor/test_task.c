@@ -10,7 +10,6 @@
 
 #include "actor/data/permutation.h"
 #include "actor/grading/expression.h"
-#include "actor/task/chain.h"
 #include "actor/task/task.h"
 
 #define KEY_BYTES 128
@@ -34,7 +33,8 @@ static int open_task(struct fixture *f, const char *spec, const char *roles, con
     f->roles = json_parse(roles, strlen(roles), "roles", err);
     assert_non_null(f->spec);
     assert_non_null(f->roles);
-    if (served_files_init(&f->files, json_root(f->roles), &f->file, data != NULL, err) != 0)
+    if (served_files_init(&f->files, json_root(f->roles), (struct json){0}, &f->file, data != NULL,
+                          err) != 0)
         return -1;
     return task_init(&f->task, json_root(f->spec), &f->files, 7, err);
 }
@@ -114,170 +114,6 @@ static bool is_right(const struct fixture *f, const struct problem *p, const cha
     return grade.is_correct;
 }
 
-// --- chains --------------------------------------------------------------------------------------
-
-// Works a problem out from its text alone; returns the answer and what decides
-// its side of the split: start and operations, in order.
-static int solve(const char *text, char *key)
-{
-    char letters[26], ops[26], asked = 0;
-    int operands[26];
-    int n = 0;
-    for (const char *p = text; *p != '\0';) {
-        if (p[1] == '?') {
-            asked = p[0];
-            break;
-        }
-        letters[n] = p[0];
-        ops[n] = p[1];
-        char *end;
-        operands[n++] = (int)strtol(p + 2, &end, 10);
-        assert_int_equal(*end, ';');
-        p = end + 1;
-    }
-    int value = -1, key_bytes = 0;
-    char at = 0;
-    for (int i = 0; i < n; i++)
-        if (ops[i] == '=') {
-            at = letters[i];
-            value = operands[i];
-        }
-    key_bytes += snprintf(key, KEY_BYTES, "%d", value);
-    while (at != asked) {
-        at++;
-        for (int i = 0; i < n; i++) {
-            if (letters[i] != at) continue;
-            value = ops[i] == '+'   ? value + operands[i]
-                    : ops[i] == '-' ? value - operands[i] + 10
-                                    : value * operands[i];
-            value %= 10;
-            key_bytes += snprintf(key + key_bytes, KEY_BYTES - (size_t)key_bytes, "%c%d", ops[i],
-                                  operands[i]);
-        }
-    }
-    return value;
-}
-
-static void a_chains_answer_is_what_its_text_says(void **state)
-{
-    (void)state;
-    struct fixture f;
-    opened(&f, "{\"name\":\"chain\"}", "null", NULL);
-    int counts[6] = {0}, answers[10] = {0};
-    for (uint64_t n = 0; n < 2000; n++) {
-        struct problem p = problem_of(&f, n % 2 ? TASK_HELD_OUT : TASK_TRAIN, n);
-        char key[KEY_BYTES], answer[16];
-        int value = solve(problem_text(&p), key);
-        snprintf(answer, sizeof answer, "%d", value);
-        assert_string_equal(answer, p.answer);
-        assert_true(is_right(&f, &p, answer));
-        assert_false(is_right(&f, &p, value == 3 ? "4" : "3"));
-        assert_in_range(p.n_steps, 2 * p.level - 1, 2 * p.level);
-        counts[p.level]++;
-        answers[value]++;
-        problem_fini(&p);
-    }
-    for (int level = 1; level <= 5; level++)
-        assert_int_equal(counts[level], 400); // levels take turns
-    for (int value = 0; value < 10; value++)
-        assert_in_range(answers[value], 140, 260); // a guess is right one time in ten
-    close_task(&f);
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-static void held_out_chains_are_never_trained_on(void **state)
-{
-    (void)state;
-    struct fixture f;
-    opened(&f, "{\"name\":\"chain\",\"levels\":[1,2]}", "null", NULL);
-    enum { N = 4000 };
-    static char trained[N][KEY_BYTES];
-    for (uint64_t n = 0; n < N; n++) {
-        struct problem p = problem_of(&f, TASK_TRAIN, n);
-        solve(problem_text(&p), trained[n]);
-        problem_fini(&p);
-    }
-    qsort(trained, N, sizeof trained[0], compare_keys);
-    int n_repeated = 0;
-    for (int n = 1; n < N; n++)
-        n_repeated += strcmp(trained[n], trained[n - 1]) == 0;
-    assert_true(n_repeated > 500); // so a leak would show
-    for (uint64_t n = 0; n < N; n++) {
-        struct problem p = problem_of(&f, TASK_HELD_OUT, n);
-        char key[KEY_BYTES];
-        solve(problem_text(&p), key);
-        if (bsearch(key, trained, N, sizeof trained[0], compare_keys) != NULL)
-            fail_msg("%s is on both sides", key);
-        problem_fini(&p);
-    }
-    close_task(&f);
-}
-
-static void problem_n_is_the_same_whenever_it_is_asked_for(void **state)
-{
-    (void)state;
-    struct fixture f;
-    opened(&f, "{\"name\":\"chain\"}", "null", NULL);
-    struct fixture g;
-    opened(&g, "{\"name\":\"chain\",\"seed\":8}", "null", NULL);
-    int n_same = 0;
-    for (uint64_t n = 0; n < 50; n++) {
-        struct problem a = problem_of(&f, TASK_TRAIN, n), b = problem_of(&f, TASK_TRAIN, n);
-        struct problem other = problem_of(&g, TASK_TRAIN, n);
-        assert_string_equal(problem_text(&a), problem_text(&b));
-        n_same += strcmp(problem_text(&a), problem_text(&other)) == 0;
-        problem_fini(&a);
-        problem_fini(&b);
-        problem_fini(&other);
-    }
-    assert_true(n_same < 5);
-    assert_int_equal(f.task.kind->count(f.task.state, TASK_TRAIN), 0);
-    assert_int_equal(f.task.kind->count(f.task.state, TASK_HELD_OUT), 250);
-    close_task(&f);
-    close_task(&g);
-}
-
-static void wrong_chain_settings_are_refused_by_key(void **state)
-{
-    (void)state;
-    expect_refused("{\"name\":\"chain\",\"lvels\":[1]}", "null", NULL, "unknown key 'lvels'");
-    expect_refused("{\"name\":\"chain\",\"levels\":[0]}", "null", NULL, "spec.task.levels");
-    expect_refused("{\"name\":\"chain\",\"levels\":[]}", "null", NULL, "no levels");
-    expect_refused("{\"name\":\"chain\",\"levels\":[12]}", "null", NULL, "letters");
-    expect_refused("{\"name\":\"chain\",\"modulus\":1}", "null", NULL, "spec.task.modulus");
-    expect_refused("{\"name\":\"chain\",\"add\":[],\"subtract\":[],\"multiply\":[]}", "null", NULL,
-                   "all empty");
-    expect_refused("{\"name\":\"chains\"}", "null", NULL, "got 'chains'");
-    expect_refused("{\"name\":\"chain\",\"shuffle\":1}", "null", NULL, "true or false");
-}
-
-static void a_chain_set_too_small_to_be_held_out_is_an_error_not_a_hang(void **state)
-{
-    (void)state;
-    struct fixture f;
-    opened(&f,
-           "{\"name\":\"chain\",\"modulus\":2,\"add\":[1],\"subtract\":[],"
-           "\"multiply\":[],\"levels\":[1],\"ops_spread\":0}",
-           "null", NULL);
-    int n_failed = 0;
-    for (int split = 0; split < 2; split++) {
-        struct problem p;
-        struct err err;
-        if (f.task.kind->problem(f.task.state, (enum task_split)split, 0, &p, &err) == 0) {
-            problem_fini(&p);
-        } else {
-            assert_non_null(strstr(err.text, "draws"));
-            n_failed++;
-        }
-    }
-    assert_int_equal(n_failed, 1); // two chains in all: they fall on one side
-    close_task(&f);
-}
-
 // --- countdown -----------------------------------------------------------------------------------
 
 static void countdown_is_graded_by_value_and_numbers(void **state)
@@ -312,7 +148,7 @@ static void countdown_reads_nested_columns_and_names_a_bad_row(void **state)
     struct numbers numbers = numbers_of(&p);
     assert_int_equal(numbers.count, 4);
     assert_int_equal(numbers.target, 10);
-    assert_int_equal(p.level, 2);
+    assert_int_equal(p.level, 3);
     problem_fini(&p);
     struct err err;
     assert_int_equal(f.task.kind->problem(f.task.state, TASK_HELD_OUT, 1, &p, &err), -1);
@@ -322,130 +158,58 @@ static void countdown_reads_nested_columns_and_names_a_bad_row(void **state)
     close_task(&f);
 }
 
-// Any way to combine the numbers that reaches the target.
-static bool can_reach(const struct fraction *pool, int n, int64_t target)
-{
-    if (n == 1) return pool[0].under != 0 && pool[0].over == target * pool[0].under;
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++) {
-            if (i == j) continue;
-            struct fraction rest[NUMBERS_MAX];
-            int m = 0;
-            for (int k = 0; k < n; k++)
-                if (k != i && k != j) rest[m++] = pool[k];
-            struct fraction a = pool[i], b = pool[j];
-            const struct fraction results[] = {
-                {a.over * b.under + b.over * a.under, a.under * b.under},
-                {a.over * b.under - b.over * a.under, a.under * b.under},
-                {a.over * b.over, a.under * b.under},
-                {a.over * b.under, a.under * b.over}};
-            for (int r = 0; r < 4; r++) {
-                if (results[r].under == 0) continue;
-                rest[m] = results[r];
-                if (can_reach(rest, n - 1, target)) return true;
-            }
-        }
-    }
-    return false;
-}
+// --- mixtures ------------------------------------------------------------------------------------
 
-static void generated_countdowns_have_a_solution_and_are_split(void **state)
+static void a_mix_keeps_its_proportions_and_each_tasks_own_order(void **state)
 {
     (void)state;
-    struct fixture f;
-    opened(&f, "{\"name\":\"countdown\",\"number_max\":12}", "null", NULL);
-    enum { N = 600 };
-    static char trained[N][KEY_BYTES];
-    for (uint64_t n = 0; n < 2 * N; n++) {
-        struct problem p = problem_of(&f, n < N ? TASK_TRAIN : TASK_HELD_OUT, n % N);
-        struct numbers numbers = numbers_of(&p);
-        assert_int_equal(numbers.count, p.level + 2);
-        assert_in_range(numbers.target, 10, 100);
-        struct fraction pool[NUMBERS_MAX];
-        uint32_t counts[13] = {0};
-        for (uint32_t i = 0; i < numbers.count; i++) {
-            pool[i] = (struct fraction){numbers.at[i], 1};
-            counts[numbers.at[i]]++;
+    struct fixture f, alone;
+    opened(&f,
+           "{\"name\":\"mix\",\"of\":[{\"task\":{\"name\":\"chain_sum\"},\"weight\":3},"
+           "{\"task\":{\"name\":\"gcd\",\"size\":7}},"
+           "{\"task\":{\"name\":\"dials\",\"eval_per_level\":2},\"weight\":2}]}",
+           "null", NULL);
+    opened(&alone, "{\"name\":\"chain_sum\"}", "null", NULL);
+    int n_sums = 0, n_gcd = 0, longest_run = 0, run = 0;
+    for (uint64_t n = 0; n < 600; n++) {
+        struct problem p = problem_of(&f, TASK_TRAIN, n);
+        bool is_sum = strcmp(p.source, "chain_sum") == 0;
+        if (is_sum) {
+            struct problem own = problem_of(&alone, TASK_TRAIN, (uint64_t)n_sums++);
+            assert_string_equal(problem_text(&p), problem_text(&own));
+            problem_fini(&own);
         }
-        assert_true(can_reach(pool, (int)numbers.count, numbers.target));
-        char key[KEY_BYTES];
-        int at = snprintf(key, sizeof key, "%d", (int)numbers.target);
-        for (uint32_t i = 1; i < 13; i++)
-            for (; counts[i] > 0; counts[i]--)
-                at += snprintf(key + at, sizeof key - (size_t)at, ",%u", i);
-        if (n < N) memcpy(trained[n], key, sizeof key);
-        if (n == N) qsort(trained, N, sizeof trained[0], compare_keys);
-        if (n >= N && bsearch(key, trained, N, sizeof trained[0], compare_keys) != NULL)
-            fail_msg("%s is on both sides", key);
+        n_gcd += strcmp(p.source, "gcd") == 0;
+        run = is_sum ? run + 1 : 0;
+        if (run > longest_run) longest_run = run;
         problem_fini(&p);
     }
+    assert_int_equal(n_sums, 300);
+    assert_int_equal(n_gcd, 100);
+    assert_in_range(longest_run, 1, 2); // spread, not in blocks
+    assert_int_equal(f.task.kind->count(f.task.state, TASK_TRAIN), 0);
+    // 500 held-out sums at 3 of every 6 take the most rounds
+    assert_int_equal(f.task.kind->count(f.task.state, TASK_HELD_OUT), 167 * 6);
     close_task(&f);
+    close_task(&alone);
+}
+
+static void wrong_mixtures_are_refused(void **state)
+{
+    (void)state;
+    expect_refused("{\"name\":\"mix\"}", "null", NULL, "spec.task.of");
+    expect_refused("{\"name\":\"mix\",\"of\":[]}", "null", NULL, "spec.task.of");
+    expect_refused("{\"name\":\"mix\",\"of\":[{\"task\":{\"name\":\"gcd\"},\"weight\":0}]}", "null",
+                   NULL, "weight");
+    expect_refused("{\"name\":\"mix\",\"of\":[{\"name\":\"gcd\"}]}", "null", NULL,
+                   "unknown key 'name'");
+    expect_refused("{\"name\":\"mix\",\"of\":[{\"task\":{\"name\":\"gdc\"}}]}", "null", NULL,
+                   "got 'gdc'");
+    expect_refused("{\"name\":\"mix\",\"of\":[{\"task\":{\"name\":\"mix\"}}]}", "null", NULL,
+                   "may not hold a mix");
 }
 
 // --- rows ----------------------------------------------------------------------------------------
-
-static void rows_are_read_by_the_usual_columns_or_by_those_named(void **state)
-{
-    (void)state;
-    const char *rows = "{\"question\":\"How many?\",\"answer\":\"6*3 is 18\\n#### 1,018\"}\n"
-                       "{\"problem\":\"Half?\",\"answer\":0.5,\"level\":\"Level 4\"}\n"
-                       "{\"problem\":\"Box?\",\"solution\":\"so \\\\boxed{x+1}\",\"level\":2}\n"
-                       "{\"problem\":\"Whole?\",\"answer\":27.0}";
-    struct fixture f;
-    opened(&f, "{\"name\":\"jsonl\"}", "{\"eval\":[\"data/rows.jsonl\"]}", rows);
-    static const char *const prompts[] = {"How many?", "Half?", "Box?", "Whole?"};
-    static const char *const answers[] = {"1018", "0.5", "x+1", "27"};
-    static const uint32_t levels[] = {0, 4, 2, 0};
-    for (uint64_t n = 0; n < 4; n++) {
-        struct problem p = problem_of(&f, TASK_HELD_OUT, n);
-        assert_string_equal(problem_text(&p), prompts[n]);
-        assert_string_equal(p.answer, answers[n]);
-        assert_int_equal(p.level, levels[n]);
-        assert_string_equal(p.source, "data/rows.jsonl");
-        problem_fini(&p);
-    }
-    close_task(&f);
-
-    opened(&f, "{\"name\":\"jsonl\",\"prompt_key\":\"p\",\"answer_key\":\"a\",\"level_key\":\"l\"}",
-           "{\"train\":\"data/rows.jsonl\"}", "{\"p\":\"1+1\",\"a\":2,\"l\":\"3\"}\n");
-    struct problem p = problem_of(&f, TASK_TRAIN, 9);
-    assert_string_equal(problem_text(&p), "1+1");
-    assert_int_equal(p.level, 3);
-    assert_true(is_right(&f, &p, "$2.00"));
-    assert_false(is_right(&f, &p, "3"));
-    problem_fini(&p);
-    close_task(&f);
-}
-
-static void a_bad_row_names_file_line_and_reason(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *row, *why;
-    } cases[] = {
-        {"{\"question\":\"x\"", "row"},
-        {"[1]", "want an object"},
-        {"{\"question\":\"x\"}", "answer_key"},
-        {"{\"question\":[1],\"answer\":1}", "column 'question'"},
-        {"{\"question\":\"x\",\"answer\":\" \"}", "empty"},
-        {"{\"question\":\"x\",\"answer\":\"a\\u0000b\"}", "column 'answer'"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char rows[256];
-        snprintf(rows, sizeof rows, "{\"question\":\"q\",\"answer\":\"1\"}\n%s\n", cases[i].row);
-        struct fixture f;
-        opened(&f, "{\"name\":\"jsonl\"}", "{\"eval\":\"data/rows.jsonl\"}", rows);
-        struct problem p = problem_of(&f, TASK_HELD_OUT, 0);
-        problem_fini(&p);
-        struct err err = {0};
-        assert_int_equal(f.task.kind->problem(f.task.state, TASK_HELD_OUT, 1, &p, &err), -1);
-        assert_int_equal(err.code, ERR_FORMAT);
-        if (strstr(err.text, "data/rows.jsonl:2: ") == NULL ||
-            strstr(err.text, cases[i].why) == NULL)
-            fail_msg("%s gave: %s", cases[i].row, err.text);
-        close_task(&f);
-    }
-}
 
 static void missing_files_and_unknown_roles_are_refused(void **state)
 {
@@ -513,16 +277,10 @@ static void a_permutation_hits_every_place_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_chains_answer_is_what_its_text_says),
-        cmocka_unit_test(held_out_chains_are_never_trained_on),
-        cmocka_unit_test(problem_n_is_the_same_whenever_it_is_asked_for),
-        cmocka_unit_test(wrong_chain_settings_are_refused_by_key),
-        cmocka_unit_test(a_chain_set_too_small_to_be_held_out_is_an_error_not_a_hang),
         cmocka_unit_test(countdown_is_graded_by_value_and_numbers),
         cmocka_unit_test(countdown_reads_nested_columns_and_names_a_bad_row),
-        cmocka_unit_test(generated_countdowns_have_a_solution_and_are_split),
-        cmocka_unit_test(rows_are_read_by_the_usual_columns_or_by_those_named),
-        cmocka_unit_test(a_bad_row_names_file_line_and_reason),
+        cmocka_unit_test(a_mix_keeps_its_proportions_and_each_tasks_own_order),
+        cmocka_unit_test(wrong_mixtures_are_refused),
         cmocka_unit_test(missing_files_and_unknown_roles_are_refused),
         cmocka_unit_test(each_epoch_has_every_row_once_in_another_order),
         cmocka_unit_test(a_permutation_hits_every_place_once),
