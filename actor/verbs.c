@@ -1,6 +1,7 @@
 #include "actor/verbs.h"
 
 const struct actor_verb actor_verbs[] = {
+    {"generate", generate_verb},
     {"init", init_verb},
     {"show", show_verb},
     {"tokenize", tokenize_verb},

@@ -27,6 +27,7 @@ static const struct {
     {"show", NULL, "argosy-actor", "the samples of a run, as text or JSONL"},
     {"plot", plot_verb, NULL, "draw a run's curves to PNG"},
     {"init", NULL, "argosy-actor", "make a model folder from scratch"},
+    {"generate", NULL, "argosy-actor", "problems of a task as JSONL"},
     {"decontaminate", NULL, "argosy-actor", "training rows that hold a part of a benchmark"},
     {"tokenize", NULL, "argosy-actor", "text to token ids and back"},
     {"ledger", NULL, "argosy-learner", "prove from the journal where every lease went"},
