@@ -36,7 +36,8 @@ struct server {
     const unsigned char *waiting_bytes;
     uint64_t waiting_size, waiting_version;
     struct hash waiting_object;
-    bool is_full; // the socket takes nothing more at the moment
+    bool is_alone; // sharing weights failed the last time
+    bool is_full;  // the socket takes nothing more at the moment
     bool is_over;
     bool is_refused;
     char reason[TEXT_BYTES_MAX + 1];
@@ -109,7 +110,9 @@ static void load_weights(struct server *v, const uint16_t *flat)
         weights_load_named(v->studio.weights, flat, &v->waiting_object, v->pool, &why);
     log_line(LOG_INFO, "weights version=%" PRIu64 " memory=%s", v->waiting_version,
              origins[origin]);
-    if (why.code != ERR_NONE) log_line(LOG_WARN, "weights are not shared: %s", why.text);
+    if (why.code != ERR_NONE && !v->is_alone)
+        log_line(LOG_WARN, "weights are not shared: %s", why.text);
+    v->is_alone = why.code != ERR_NONE;
 }
 
 static void swap_weights(struct server *v)

@@ -36,22 +36,35 @@ static const char *const harmless_keys[] = {
     "_flash_attn_2_enabled",
     "_name_or_path",
     "attn_implementation",
+    "base_model_name_or_path",
+    "bf16",
     "dtype",
+    "fp16",
+    "fp32",
     "model_name",
     "name_or_path",
+    "output_attentions",
+    "output_hidden_states",
     "return_dict",
     "tokenizer_class",
     "torch_dtype",
     "transformers_version",
-    "unsloth_fixed",
-    "unsloth_version",
     "use_cache",
+    "use_flash_attention",
+    "use_flash_attn",
     // training of another time: no part of a forward pass
+    "gradient_checkpointing",
     "initializer_factor",
     "initializer_range",
     "max_sequence_length",
     "model_max_length",
     "seq_length",
+    // the tokenizer's affair
+    "bos_token",
+    "eos_token",
+    "eos_token_ids",
+    "pad_token",
+    "unk_token",
     // the same sums, cut in other pieces
     "chunk_size_feed_forward",
     "pretraining_tp",
@@ -95,8 +108,8 @@ static const char *const harmless_keys[] = {
 
 // Keys that are off at another value than null, false or 0.
 static const char *const off_at_one[] = {
-    "attention_multiplier", "embedding_multiplier",  "logit_scale",
-    "logits_scaling",       "partial_rotary_factor", "residual_multiplier",
+    "attention_multiplier",  "embedding_multiplier", "logit_scale", "logits_scaling",
+    "partial_rotary_factor", "residual_multiplier",  "rope_ratio",  "rotary_pct",
 };
 static const char *const off_when_true[] = {"causal", "is_causal", "use_causal_mask"};
 
@@ -121,19 +134,21 @@ static bool is_off(const char *key, struct json v)
 }
 
 // bos_token_id and its like: which tokens mean what is the tokenizer's affair.
-static bool names_token(const char *key)
+// And one tool that leaves several marks of its own.
+static bool is_of_harmless_kind(const char *key)
 {
-    static const char end[] = "_token_id";
+    static const char end[] = "_token_id", tool[] = "unsloth_";
     size_t length = strlen(key);
-    return length > sizeof end - 1 && strcmp(key + length - (sizeof end - 1), end) == 0;
+    return (length > sizeof end - 1 && strcmp(key + length - (sizeof end - 1), end) == 0) ||
+           strncmp(key, tool, sizeof tool - 1) == 0;
 }
 
 int config_keys_check(struct json root, const char *name, struct err *err)
 {
     for (void *it = json_first(root); it != NULL; it = json_next(root, it)) {
         const char *key = json_key(it);
-        if (IS_LISTED(key, read_keys) || IS_LISTED(key, harmless_keys) || names_token(key) ||
-            is_off(key, json_value(root, it)))
+        if (IS_LISTED(key, read_keys) || IS_LISTED(key, harmless_keys) ||
+            is_of_harmless_kind(key) || is_off(key, json_value(root, it)))
             continue;
         return err_set(err, ERR_FORMAT,
                        "%s: '%.80s' is set to something not implemented (if it changes nothing "

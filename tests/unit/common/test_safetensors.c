@@ -524,6 +524,31 @@ static void a_model_in_several_files_is_read_through_its_index(void **state)
     params_fini(&p);
 }
 
+static void every_familys_model_is_written_and_read_back_bit_for_bit(void **state)
+{
+    const struct folder *folder = *state;
+    static const char *const names[] = {"llama",      "llama31", "linear", "mistral", "qwen2",
+                                        "qwen2_tied", "qwen3",   "yarn",   "fp8"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct golden g;
+        struct err err;
+        golden_open_weights(&g, names[i]);
+        size_t n = g.params.n_elements;
+        uint16_t *found = malloc(n * sizeof *found);
+        float *wide = malloc(n * sizeof *wide);
+        if (safetensors_write_model(folder->path, &g.params, g.flat, &err) != 0 ||
+            safetensors_read_model(folder->path, &g.params, found, &err) != 0 ||
+            safetensors_read_model_f32(folder->path, &g.params, wide, &err) != 0)
+            fail_msg("%s: %s", names[i], err.text);
+        assert_memory_equal(found, g.flat, n * sizeof *found);
+        for (size_t j = 0; j < n; j++)
+            assert_true(wide[j] == bf16_to_f32(g.flat[j]));
+        free(found);
+        free(wide);
+        golden_close(&g);
+    }
+}
+
 static void a_model_over_the_limit_is_cut_into_several_files(void **state)
 {
     const struct folder *folder = *state;
@@ -602,6 +627,8 @@ int main(void)
         cmocka_unit_test(scales_of_blocks_multiply_their_matrix_alone),
         cmocka_unit_test(blocks_are_found_by_row_and_column),
         cmocka_unit_test(a_quantised_model_is_what_torch_makes_of_it),
+        cmocka_unit_test_setup_teardown(every_familys_model_is_written_and_read_back_bit_for_bit,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_model_over_the_limit_is_cut_into_several_files,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_pickled_model_is_refused_by_name, make_folder,
