@@ -12,19 +12,14 @@ earlier answer could not put into data.
 """
 
 import builtins
-import resource
 import sys
 
+import entry
 import literals
 
 requests = open(3, "rb")
 answers = open(4, "wb")
 objects = []
-
-
-def limit(tasks, file_bytes):
-    resource.setrlimit(resource.RLIMIT_NPROC, (tasks, tasks))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
 
 def reference(value):
@@ -90,7 +85,7 @@ def load():
 
 
 def main():
-    limit(int(sys.argv[1]), int(sys.argv[2]))
+    entry.enter(sys.argv[1], sys.argv[2])
     builtins.exit = builtins.quit = sys.exit
     scope = load()
     if scope is None:

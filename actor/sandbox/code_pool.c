@@ -121,7 +121,7 @@ struct code_pool *code_pool_create(const struct code_pool_options *options, stru
     const uint32_t workers = options->workers > 0 ? options->workers : processors_usable();
     struct code_pool *pool = calloc(1, sizeof *pool);
     CHECK(pool != NULL);
-    pool->host = (struct sandbox_host){.one_process_filter_fd = -1, .many_processes_filter_fd = -1};
+    pool->host = (struct sandbox_host)SANDBOX_HOST_NONE;
     pool->epoll_fd = pool->timer_fd = -1;
     pool->n_workers = workers < WORKERS_MAX ? workers : WORKERS_MAX;
     pool->queue_max = options->queue_max > 0 ? options->queue_max : QUEUE_DEFAULT;
@@ -160,11 +160,10 @@ void code_pool_destroy(struct code_pool *pool)
 // A closed descriptor leaves an epoll set by itself, so only new ones are told.
 static void watch(struct code_pool *pool, struct worker *w)
 {
-    const int fds[2] = {w->run.program.pid_fd, w->run.judge.pid_fd};
-    const pid_t pids[2] = {w->run.program.pid, w->run.judge.pid};
+    const int fds[2] = {sandbox_fd(&w->run.program), sandbox_fd(&w->run.judge)};
     for (int i = 0; i < 2; i++) {
         struct epoll_event ended = {.events = EPOLLIN};
-        if (pids[i] != 0) (void)epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fds[i], &ended);
+        if (fds[i] >= 0) (void)epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fds[i], &ended);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -32,7 +33,7 @@ void code_run_init(struct code_run *run, const struct sandbox_host *host)
 {
     *run = (struct code_run){
         .host = host, .program_out = -1, .program_error = -1, .judge_out = -1, .judge_error = -1};
-    run->program.pid_fd = run->judge.pid_fd = -1;
+    run->program = run->judge = (struct sandbox){.pid_fd = -1, .inner_fd = -1, .status_fd = -1};
 }
 
 static void close_one(int *fd)
@@ -80,14 +81,29 @@ static const char *tail(const char *said)
 
 // --- starting sandboxes --------------------------------------------------------------------------
 
-static struct sandbox_limits limits_of(const struct code_run *run, uint64_t file_bytes)
+static struct sandbox_limits limits_of(const struct code_run *run)
 {
     const struct code_limits *l = &run->task->limits;
     return (struct sandbox_limits){.cpu_s = (uint32_t)ceil(l->cpu_s),
                                    .memory_bytes = l->memory_bytes,
-                                   .file_bytes = file_bytes,
-                                   .disk_bytes = l->disk_bytes,
-                                   .tasks = l->tasks + SANDBOX_TASKS};
+                                   .disk_bytes = l->disk_bytes};
+}
+
+// python HARNESS TASKS BYTES, what entry.py reads.
+struct python_start {
+    const char *argv[7 + CODE_COMMAND_MAX + 1];
+    char tasks[NUMBER_BYTES], bytes[NUMBER_BYTES];
+};
+
+static void python_start(struct python_start *p, const struct code_run *run,
+                         enum harness_file harness, uint64_t file_bytes)
+{
+    snprintf(p->tasks, sizeof p->tasks, "%u", run->task->limits.tasks + SANDBOX_TASKS);
+    snprintf(p->bytes, sizeof p->bytes, "%" PRIu64, file_bytes);
+    const char *const words[] = {run->host->python,     "-S",     "-s",    "-B",
+                                 harness_path(harness), p->tasks, p->bytes};
+    memcpy(p->argv, words, sizeof words);
+    memcpy(p->argv + 7, run->task->command, sizeof run->task->command); // NULL-terminated
 }
 
 static int open_all(int *fds, const enum harness_file *files, uint32_t n, struct err *err)
@@ -144,60 +160,51 @@ static uint64_t output_limit(const struct code_run *run)
 
 static int start_case(struct code_run *run, struct err *err)
 {
-    const struct code_task *task = run->task;
-    const struct code_case *c = &task->cases[run->n_case];
-    const bool is_command = task->command[0] != NULL;
-    char tasks[NUMBER_BYTES], bytes[NUMBER_BYTES], uncompiled[NUMBER_BYTES];
-    struct sandbox_spec spec = {
-        .is_command = is_command, .channel = {-1, -1}, .limits = limits_of(run, output_limit(run))};
-    snprintf(tasks, sizeof tasks, "%u", spec.limits.tasks);
-    snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)spec.limits.file_bytes);
-    snprintf(uncompiled, sizeof uncompiled, "%d", STATUS_UNCOMPILED);
-    const char *python[] = {
-        run->host->python, "-S", "-s", "-B", harness_path(HARNESS_PROGRAM_RUNNER), tasks, bytes,
-        uncompiled,        NULL};
-    static const enum harness_file files[] = {HARNESS_PROGRAM_RUNNER};
-    spec.argv = is_command ? (const char *const *)task->command : python;
+    const struct code_case *c = &run->task->cases[run->n_case];
+    const bool is_command = run->task->command[0] != NULL;
+    const enum harness_file runner = is_command ? HARNESS_COMMAND_RUNNER : HARNESS_PROGRAM_RUNNER;
+    const enum harness_file files[] = {runner, HARNESS_ENTRY};
+    struct python_start python;
+    python_start(&python, run, runner, output_limit(run));
     if (open_output(&run->program_out, &run->program_error, err) != 0) return -1;
     const int input = harness_open_bytes(c->input.bytes, c->input.size_bytes, err);
     if (input < 0) return -1;
-    spec.stdio[0] = input;
-    spec.stdio[1] = run->program_out;
-    spec.stdio[2] = run->program_error;
-    const int status = start_with(run, &run->program, &spec, files, is_command ? 0 : 1, true, err);
+    struct sandbox_spec spec = {.argv = python.argv,
+                                .is_command = is_command,
+                                .stdio = {input, run->program_out, run->program_error},
+                                .channel = {-1, -1},
+                                .limits = limits_of(run)};
+    const int status = start_with(run, &run->program, &spec, files, 2, true, err);
     close(input);
     return status;
 }
 
 static int start_answering(struct code_run *run, int in, int out, struct err *err)
 {
-    static const enum harness_file files[] = {HARNESS_ANSWERING, HARNESS_LITERALS};
-    char tasks[NUMBER_BYTES], bytes[NUMBER_BYTES];
-    struct sandbox_spec spec = {.stdio = {-1, -1, run->program_error},
+    static const enum harness_file files[] = {HARNESS_ANSWERING, HARNESS_ENTRY, HARNESS_LITERALS};
+    struct python_start python;
+    python_start(&python, run, HARNESS_ANSWERING, run->task->limits.output_bytes);
+    struct sandbox_spec spec = {.argv = python.argv,
+                                .stdio = {-1, -1, run->program_error},
                                 .channel = {in, out},
-                                .limits = limits_of(run, run->task->limits.output_bytes)};
-    snprintf(tasks, sizeof tasks, "%u", spec.limits.tasks);
-    snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)spec.limits.file_bytes);
-    const char *argv[] = {
-        run->host->python, "-S", "-s", "-B", harness_path(HARNESS_ANSWERING), tasks, bytes, NULL};
-    spec.argv = argv;
-    return start_with(run, &run->program, &spec, files, 2, true, err);
+                                .limits = limits_of(run)};
+    return start_with(run, &run->program, &spec, files, 3, true, err);
 }
 
 static int start_judge(struct code_run *run, int in, int out, struct err *err)
 {
-    static const enum harness_file files[] = {HARNESS_JUDGE, HARNESS_LITERALS};
-    struct sandbox_spec spec = {.channel = {in, out}, .limits = limits_of(run, JUDGE_FILE_BYTES)};
-    spec.limits.cpu_s += JUDGE_CPU_S;
-    spec.limits.memory_bytes = JUDGE_MEMORY_BYTES;
-    const char *argv[] = {run->host->python, "-S", "-s", "-B", harness_path(HARNESS_JUDGE), NULL};
-    spec.argv = argv;
+    static const enum harness_file files[] = {HARNESS_JUDGE, HARNESS_ENTRY, HARNESS_LITERALS};
+    struct python_start python;
+    python_start(&python, run, HARNESS_JUDGE, JUDGE_FILE_BYTES);
     const int tests = harness_open_bytes(run->task->judge_spec, strlen(run->task->judge_spec), err);
     if (tests < 0) return -1;
-    spec.stdio[0] = tests;
-    spec.stdio[1] = run->judge_out;
-    spec.stdio[2] = run->judge_error;
-    const int status = start_with(run, &run->judge, &spec, files, 2, false, err);
+    struct sandbox_spec spec = {.argv = python.argv,
+                                .stdio = {tests, run->judge_out, run->judge_error},
+                                .channel = {in, out},
+                                .limits = limits_of(run)};
+    spec.limits.cpu_s += JUDGE_CPU_S;
+    spec.limits.memory_bytes = JUDGE_MEMORY_BYTES;
+    const int status = start_with(run, &run->judge, &spec, files, 3, false, err);
     close(tests);
     return status;
 }

@@ -19,6 +19,8 @@
     extern const char harness_##symbol[], harness_##symbol##_end[]
 
 EMBED(answering, "actor/sandbox/answering.py");
+EMBED(command_runner, "actor/sandbox/command_runner.py");
+EMBED(entry, "actor/sandbox/entry.py");
 EMBED(judge, "actor/sandbox/judge.py");
 EMBED(literals, "actor/sandbox/literals.py");
 EMBED(program_runner, "actor/sandbox/program_runner.py");
@@ -28,6 +30,9 @@ static const struct {
     const char *path, *bytes, *end;
 } files[N_HARNESS_FILES] = {
     [HARNESS_ANSWERING] = {"/box/answering.py", harness_answering, harness_answering_end},
+    [HARNESS_COMMAND_RUNNER] = {"/box/command_runner.py", harness_command_runner,
+                                harness_command_runner_end},
+    [HARNESS_ENTRY] = {"/box/entry.py", harness_entry, harness_entry_end},
     [HARNESS_JUDGE] = {"/box/judge.py", harness_judge, harness_judge_end},
     [HARNESS_LITERALS] = {"/box/literals.py", harness_literals, harness_literals_end},
     [HARNESS_PROGRAM_RUNNER] = {"/box/program_runner.py", harness_program_runner,

@@ -9,6 +9,8 @@ Only C-level parts of json are used: importing all of it takes as long as
 starting the interpreter.
 """
 
+import builtins
+
 from _json import encode_basestring_ascii as quote
 from _json import make_scanner
 
@@ -122,6 +124,8 @@ def encode(value, other=None, depth=0):
         return by_name(value, other, depth)
     if hasattr(kind, "__next__") or kind in (type({}.values()), type({}.items())):
         return _sequence("n", _take(value), other, depth)
+    if kind is type and getattr(builtins, value.__name__, None) is value:
+        return '{"T":%s}' % quote(value.__name__)
     if other is not None:
         return other(value)
     raise NotData("a value of type " + kind.__name__)
@@ -156,7 +160,15 @@ _OF_LIST = {
     "c": lambda items: complex(*items),
     "d": lambda items: {key: value for key, value in items},
 }
+def _type(name):
+    value = getattr(builtins, name)
+    if not isinstance(value, type):
+        raise ValueError("not a type")
+    return value
+
+
 _OF_TEXT = {
+    "T": _type,
     "i": lambda text: int(text, 16),
     "f": float,
     "b": bytes.fromhex,

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "actor/sandbox/sandbox_arguments.h"
+#include "common/base/clock.h"
 
 enum {
     FD_ABOVE = 64, // where the child puts descriptors out of the way of their new numbers
@@ -25,6 +26,7 @@ enum {
     FILTER_BYTES_MAX = 1 << 15, // of a system call filter: fits a pipe
     START_FAILED = 127,
     STOP_MS = 5000,
+    STATUS_MS = 500, // bubblewrap says its child's number in its first few
 };
 static const uint64_t BUBBLEWRAP_FILE_BYTES = 64 << 20; // it copies the program's text
 
@@ -230,6 +232,7 @@ int sandbox_start(struct sandbox *s, const struct sandbox_host *host,
         start.fds[i] = spec->stdio[i] < 0 ? null : spec->stdio[i];
     start.fds[SANDBOX_FD_CHANNEL] = spec->channel[0];
     start.fds[SANDBOX_FD_CHANNEL + 1] = spec->channel[1];
+    start.fds[SANDBOX_FD_LIFELINE] = host->lifeline[0];
     start.fds[SANDBOX_FD_STATUS] = status_ends[1];
     start.fds[SANDBOX_FD_FILTER] = filter;
     for (uint32_t i = 0; i < spec->n_files; i++)
@@ -288,7 +291,8 @@ static pid_t parent_of(pid_t pid)
 }
 
 // Process 1 of the sandbox, held by descriptor.  Its number could be another's
-// by now: it is the right one if it is bubblewrap's child after it was opened.
+// by now: it is the right one if it is bubblewrap's child, or was and is now
+// ours, after it was opened.
 static void find_inner(struct sandbox *s)
 {
     if (s->inner_fd >= 0) return;
@@ -297,40 +301,88 @@ static void find_inner(struct sandbox *s)
     if (pid <= 0) return;
     const int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
     if (fd < 0) return;
-    if (parent_of((pid_t)pid) == s->pid)
-        s->inner_fd = fd;
-    else
+    const pid_t parent = parent_of((pid_t)pid);
+    if (parent != s->pid && parent != getpid()) {
         close(fd);
+        return;
+    }
+    s->inner_fd = fd;
+    s->inner_pid = (pid_t)pid;
 }
 
 void sandbox_kill(struct sandbox *s)
 {
     if (s->pid == 0) return;
-    // The inside first: bubblewrap then reaps it and ends, and nothing is left
-    // to a machine's process 1 that may not reap.
     find_inner(s);
-    if (s->inner_fd < 0 || syscall(SYS_pidfd_send_signal, s->inner_fd, SIGKILL, NULL, 0) != 0)
+    if (s->inner_fd < 0 && s->pid_fd >= 0) {
+        // Killed this early, bubblewrap would leave a child behind that waits for it.
+        struct pollfd said = {.fd = s->status_fd, .events = POLLIN};
+        (void)poll(&said, 1, STATUS_MS);
+        find_inner(s);
+    }
+    if (s->inner_fd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, s->inner_fd, SIGKILL, NULL, 0);
+    else if (s->pid_fd >= 0)
         (void)kill(s->pid, SIGKILL);
+}
+
+int sandbox_fd(const struct sandbox *s)
+{
+    return s->pid_fd >= 0 ? s->pid_fd : s->inner_fd;
+}
+
+static void add_usage(struct sandbox *s, const struct rusage *used)
+{
+    const uint64_t resident = (uint64_t)used->ru_maxrss * 1024;
+    s->cpu_s += (double)(used->ru_utime.tv_sec + used->ru_stime.tv_sec) +
+                1e-6 * (double)(used->ru_utime.tv_usec + used->ru_stime.tv_usec);
+    if (resident > s->max_resident_bytes) s->max_resident_bytes = resident;
+}
+
+// True when bubblewrap is gone.  Its child is found while bubblewrap is a
+// zombie, when neither number can be given to another process.
+static bool reap_outer(struct sandbox *s)
+{
+    siginfo_t info = {.si_pid = 0};
+    struct rusage used;
+    int status;
+    if (s->pid_fd < 0) return true;
+    if (waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+        return false;
+    find_inner(s);
+    if (wait4(s->pid, &status, 0, &used) != s->pid) return false;
+    s->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    add_usage(s, &used);
+    close(s->pid_fd);
+    s->pid_fd = -1;
+    return true;
+}
+
+// True when process 1 is gone, which it is after all others in there.
+static bool reap_inner(struct sandbox *s)
+{
+    struct rusage used;
+    if (s->inner_fd < 0) return true;
+    const pid_t ended = wait4(s->inner_pid, NULL, WNOHANG, &used);
+    if (ended == 0) {
+        (void)syscall(SYS_pidfd_send_signal, s->inner_fd, SIGKILL, NULL, 0);
+        return false;
+    }
+    if (ended == s->inner_pid) add_usage(s, &used); // else bubblewrap has reaped it
+    return true;
 }
 
 bool sandbox_reap(struct sandbox *s, struct sandbox_end *end)
 {
-    if (s->pid == 0) return false;
-    int status;
-    struct rusage used;
-    if (wait4(s->pid, &status, WNOHANG, &used) != s->pid) return false;
+    if (s->pid == 0 || !reap_outer(s) || !reap_inner(s)) return false;
     read_status(s);
     const long code = status_number(s, "exit-code");
     *end = (struct sandbox_end){
         .was_set_up = code >= 0,
-        .status = code >= 0           ? (int)code
-                  : WIFEXITED(status) ? WEXITSTATUS(status)
-                                      : 128,
-        .cpu_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-                 1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec),
-        .max_resident_bytes = (uint64_t)used.ru_maxrss * 1024,
+        .status = code >= 0 ? (int)code : s->exit_status,
+        .cpu_s = s->cpu_s,
+        .max_resident_bytes = s->max_resident_bytes,
     };
-    close(s->pid_fd);
     close(s->status_fd);
     if (s->inner_fd >= 0) close(s->inner_fd);
     *s = (struct sandbox){.pid_fd = -1, .inner_fd = -1, .status_fd = -1};
@@ -340,13 +392,12 @@ bool sandbox_reap(struct sandbox *s, struct sandbox_end *end)
 void sandbox_stop(struct sandbox *s)
 {
     struct sandbox_end end;
-    struct pollfd ended = {.fd = s->pid_fd, .events = POLLIN};
-    if (s->pid == 0) return;
-    sandbox_kill(s);
     // A process that was sent SIGKILL ends, unless the kernel itself is stuck in it.
-    if (poll(&ended, 1, STOP_MS) != 1) {
-        (void)kill(s->pid, SIGKILL);
-        (void)poll(&ended, 1, STOP_MS);
+    const uint64_t end_ms = clock_now_ms() + STOP_MS;
+    while (s->pid != 0 && clock_now_ms() < end_ms) {
+        sandbox_kill(s);
+        struct pollfd ended = {.fd = sandbox_fd(s), .events = POLLIN};
+        (void)poll(&ended, 1, 100);
+        (void)sandbox_reap(s, &end);
     }
-    (void)sandbox_reap(s, &end);
 }

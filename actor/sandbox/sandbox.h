@@ -10,7 +10,10 @@
  * as a small one.  All descriptors given stay the caller's.
  *
  * A sandbox ends whole: when its program ends, when it is killed, or when the
- * thread that started it dies, the kernel kills everything in it.
+ * thread that started it dies, the kernel kills everything in it.  Bubblewrap
+ * does not wait for that; sandbox_reap does.  For it this process becomes the
+ * one that orphans among its descendants go to (PR_SET_CHILD_SUBREAPER), so
+ * that none is left to a container's process 1 that may not reap.
  *
  * There is no way round: where one of these parts is not to be had,
  * sandbox_host_init says which, and no program is run.
@@ -37,7 +40,13 @@ struct sandbox_host {
     char prefix[PATH_MAX]; // the folder its bin/ and lib/ are in
     int one_process_filter_fd;
     int many_processes_filter_fd;
+    int lifeline[2]; // a pipe nobody writes to; its end is this process' end
 };
+
+#define SANDBOX_HOST_NONE                                                                          \
+    {                                                                                              \
+        .one_process_filter_fd = -1, .many_processes_filter_fd = -1, .lifeline = { -1, -1 }        \
+    }
 
 // python NULL: the first python3 on the usual path.  Finds the parts, then runs
 // a self-check in a sandbox; ERR_USAGE with what is missing and how to get it.
@@ -47,9 +56,8 @@ void sandbox_host_fini(struct sandbox_host *host);
 struct sandbox_limits {
     uint32_t cpu_s;        // of processor time, each process
     uint64_t memory_bytes; // of address space, each process
-    uint64_t file_bytes;   // longest file it can write, its output too
     uint64_t disk_bytes;   // of /tmp
-    uint32_t tasks;        // threads (and processes where it may start any)
+    // How many tasks and how long a file it sets itself, as its first act: entry.py.
 };
 
 struct sandbox_file { // appears read-only at `path`, with what fd has from its start
@@ -72,12 +80,16 @@ struct sandbox_spec {
 enum { SANDBOX_STATUS_BYTES = 512 };
 
 struct sandbox {
-    pid_t pid;    // bubblewrap; 0: not running
-    int pid_fd;   // readable once it ended
-    int inner_fd; // the sandbox's process 1; -1: not known yet
+    pid_t pid;       // bubblewrap; 0: nothing runs
+    pid_t inner_pid; // the sandbox's process 1; 0: not known yet
+    int pid_fd;      // of bubblewrap, until it ended
+    int inner_fd;    // of process 1
     int status_fd;
     char status[SANDBOX_STATUS_BYTES]; // what bubblewrap said of its child so far
     uint32_t status_bytes;
+    double cpu_s; // of what ended so far
+    uint64_t max_resident_bytes;
+    int exit_status; // bubblewrap's own
 };
 
 struct sandbox_end {
@@ -90,7 +102,10 @@ struct sandbox_end {
 int sandbox_start(struct sandbox *s, const struct sandbox_host *host,
                   const struct sandbox_spec *spec, struct err *err);
 
-// Kills everything in it; it is over when pid_fd says so.  May be repeated.
+// Readable when sandbox_reap has something to do; another one after each reap.
+int sandbox_fd(const struct sandbox *s);
+
+// Kills everything in it; it is over when sandbox_reap says so.  May be repeated.
 void sandbox_kill(struct sandbox *s);
 
 // False while it runs.  True once: it is over, nothing of it is left, end says how.

@@ -56,25 +56,23 @@ static void add_system_folder(struct sandbox_arguments *a, const char *path)
 static void add_folders(struct sandbox_arguments *a, const struct sandbox_host *host,
                         bool is_command)
 {
-    static const char *const links[] = {"/lib", "/lib64", "/lib32", "/libx32"};
-    static const char *const command_links[] = {"/bin", "/sbin"};
+    static const char *const links[] = {"/lib", "/lib64", "/lib32", "/libx32", "/bin", "/sbin"};
+    enum { N_LIBRARY_LINKS = 4, N_LINKS = sizeof links / sizeof links[0] };
     if (is_command) {
         add_all(a, "--ro-bind", "/usr", "/usr");
-        for (size_t i = 0; i < sizeof command_links / sizeof command_links[0]; i++)
-            add_system_folder(a, command_links[i]);
         add_all(a, "--ro-bind-try", "/etc/alternatives", "/etc/alternatives");
     } else {
         add_all(a, "--ro-bind", "/usr/lib", "/usr/lib");
         add_all(a, "--ro-bind-try", "/usr/lib64", "/usr/lib64");
-        if (strcmp(host->prefix, "/usr") != 0) {
-            add(a, "--ro-bind");
-            add_made(a, "%s/lib", host->prefix);
-            add_made(a, "%s/lib", host->prefix);
-        }
-        add_all(a, "--ro-bind", host->python, host->python);
     }
-    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+    for (int i = 0; i < (is_command ? N_LINKS : N_LIBRARY_LINKS); i++)
         add_system_folder(a, links[i]);
+    if (strcmp(host->prefix, "/usr") != 0) {
+        add(a, "--ro-bind");
+        add_made(a, "%s/lib", host->prefix);
+        add_made(a, "%s/lib", host->prefix);
+    }
+    add_all(a, "--ro-bind", host->python, host->python);
     add_all(a, "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache");
 }
 
@@ -131,17 +129,6 @@ static void add_isolation(struct sandbox_arguments *a)
     add_made(a, "%d", SANDBOX_FD_FILTER);
 }
 
-// A command is a stranger to us, so the number of its tasks is limited from
-// outside it, yet inside the user namespace, where they are counted apart from
-// all else this user runs; Python's own start does the same to itself.
-static void add_command_limits(struct sandbox_arguments *a, const struct sandbox_spec *spec)
-{
-    if (!spec->is_command) return;
-    add(a, "/usr/bin/prlimit");
-    add_made(a, "--nproc=%" PRIu32 ":%" PRIu32, spec->limits.tasks, spec->limits.tasks);
-    add(a, "--");
-}
-
 int sandbox_arguments_make(struct sandbox_arguments *a, const struct sandbox_host *host,
                            const struct sandbox_spec *spec, struct err *err)
 {
@@ -153,7 +140,6 @@ int sandbox_arguments_make(struct sandbox_arguments *a, const struct sandbox_hos
     add_folders(a, host, spec->is_command);
     add_files(a, spec);
     add(a, "--");
-    add_command_limits(a, spec);
     for (const char *const *item = spec->argv; *item != NULL; item++)
         add(a, *item);
     if (a->count >= SANDBOX_ARGUMENTS_MAX)

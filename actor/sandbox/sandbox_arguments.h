@@ -12,10 +12,11 @@ enum { SANDBOX_ARGUMENTS_MAX = 192, SANDBOX_ARGUMENT_TEXT_BYTES = 4 * PATH_MAX }
 
 // The descriptors bubblewrap is given, by number in the child.
 enum {
-    SANDBOX_FD_CHANNEL = 3, // and 4: the program's own
-    SANDBOX_FD_STATUS = 5,
-    SANDBOX_FD_FILTER = 6,
-    SANDBOX_FD_FILES = 7,
+    SANDBOX_FD_CHANNEL = 3,  // and 4: the program's own
+    SANDBOX_FD_LIFELINE = 5, // until entry.py closes it
+    SANDBOX_FD_STATUS = 6,
+    SANDBOX_FD_FILTER = 7,
+    SANDBOX_FD_FILES = 8,
     SANDBOX_FD_END = SANDBOX_FD_FILES + SANDBOX_FILES_MAX,
 };
 

@@ -1,15 +1,17 @@
-#define _GNU_SOURCE // memfd_create, realpath
+#define _GNU_SOURCE // pipe2, realpath
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "actor/sandbox/harness.h"
 #include "actor/sandbox/sandbox.h"
 #include "actor/sandbox/seccomp_filter.h"
-#include "common/base/file.h"
+#include "common/base/clock.h"
 
 enum { CHECK_MS = 20000, SAID_BYTES = 400 };
 
@@ -67,8 +69,11 @@ static int judge_check(struct sandbox *s, int said_fd, struct err *err)
 {
     char said[SAID_BYTES];
     struct sandbox_end end;
-    struct pollfd ended = {.fd = s->pid_fd, .events = POLLIN};
-    if (poll(&ended, 1, CHECK_MS) != 1 || !sandbox_reap(s, &end)) {
+    const uint64_t end_ms = clock_now_ms() + CHECK_MS;
+    while (!sandbox_reap(s, &end)) {
+        struct pollfd ended = {.fd = sandbox_fd(s), .events = POLLIN};
+        (void)poll(&ended, 1, CHECK_MS);
+        if (clock_now_ms() < end_ms) continue;
         sandbox_stop(s);
         return err_set(err, ERR_TIMEOUT, "code reward: a sandbox took more than %d s to check",
                        CHECK_MS / 1000);
@@ -79,42 +84,50 @@ static int judge_check(struct sandbox *s, int said_fd, struct err *err)
                    said[0] == '\0' ? "bubblewrap ended without a word" : said, advice(said));
 }
 
-static int self_check(const struct sandbox_host *host, struct err *err)
+static int run_check(const struct sandbox_host *host, int entry, int script, int said,
+                     struct err *err)
 {
-    int status = -1;
-    const int script = harness_open(HARNESS_SELF_CHECK, err);
-    if (script < 0) return -1;
-    const int said = harness_open_bytes("", 0, err);
-    if (said < 0) goto close_script;
-    const char *argv[] = {host->python, "-S", "-s", "-B", harness_path(HARNESS_SELF_CHECK), NULL};
+    const char *argv[] = {host->python, "-S",      "-s", "-B", harness_path(HARNESS_SELF_CHECK),
+                          "8",          "1048576", NULL}; // tasks, bytes of a file
     const struct sandbox_spec spec = {
         .argv = argv,
         .stdio = {-1, said, said},
         .channel = {-1, -1},
-        .files = {{script, harness_path(HARNESS_SELF_CHECK)}},
-        .n_files = 1,
-        .limits = {.cpu_s = 10,
-                   .memory_bytes = 512 << 20,
-                   .file_bytes = 1 << 20,
-                   .disk_bytes = 1 << 20,
-                   .tasks = 8},
+        .files = {{entry, harness_path(HARNESS_ENTRY)}, {script, harness_path(HARNESS_SELF_CHECK)}},
+        .n_files = 2,
+        .limits = {.cpu_s = 10, .memory_bytes = 512 << 20, .disk_bytes = 1 << 20},
     };
     struct sandbox s;
-    status = sandbox_start(&s, host, &spec, err);
-    if (status == 0) status = judge_check(&s, said, err);
-    close(said);
-close_script:
-    close(script);
+    if (sandbox_start(&s, host, &spec, err) != 0) return -1;
+    return judge_check(&s, said, err);
+}
+
+static int self_check(const struct sandbox_host *host, struct err *err)
+{
+    int status = -1, script = -1, said = -1;
+    const int entry = harness_open(HARNESS_ENTRY, err);
+    if (entry >= 0) script = harness_open(HARNESS_SELF_CHECK, err);
+    if (script >= 0) said = harness_open_bytes("", 0, err);
+    if (said >= 0) status = run_check(host, entry, script, said, err);
+    if (said >= 0) close(said);
+    if (script >= 0) close(script);
+    if (entry >= 0) close(entry);
     return status;
 }
 
 int sandbox_host_init(struct sandbox_host *host, const char *python, struct err *err)
 {
-    *host = (struct sandbox_host){.one_process_filter_fd = -1, .many_processes_filter_fd = -1};
+    *host = (struct sandbox_host)SANDBOX_HOST_NONE;
     if (!find_program("bwrap", host->bwrap))
         return err_set(err, ERR_USAGE,
                        "code reward: no bwrap in /usr/bin (apt-get install bubblewrap)");
     if (find_python(host, python, err) != 0) return -1;
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        return err_set(err, ERR_IO, "code reward: become a subreaper: %s", strerror(errno));
+    if (pipe2(host->lifeline, O_CLOEXEC | O_NONBLOCK) != 0) {
+        host->lifeline[0] = host->lifeline[1] = -1;
+        return err_set(err, ERR_IO, "code reward: pipe: %s", strerror(errno));
+    }
     if (seccomp_filter_open(false, &host->one_process_filter_fd, err) == 0 &&
         seccomp_filter_open(true, &host->many_processes_filter_fd, err) == 0 &&
         self_check(host, err) == 0)
@@ -125,7 +138,9 @@ int sandbox_host_init(struct sandbox_host *host, const char *python, struct err 
 
 void sandbox_host_fini(struct sandbox_host *host)
 {
-    if (host->one_process_filter_fd >= 0) close(host->one_process_filter_fd);
-    if (host->many_processes_filter_fd >= 0) close(host->many_processes_filter_fd);
-    host->one_process_filter_fd = host->many_processes_filter_fd = -1;
+    const int fds[] = {host->one_process_filter_fd, host->many_processes_filter_fd,
+                       host->lifeline[0], host->lifeline[1]};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        if (fds[i] >= 0) close(fds[i]);
+    *host = (struct sandbox_host)SANDBOX_HOST_NONE;
 }

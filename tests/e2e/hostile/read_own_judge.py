@@ -5,7 +5,7 @@ try:
     import os
 
     names = sorted(os.listdir("/box"))
-    if names == ["program", "program_runner.py"]:
+    if names == ["entry.py", "program", "program_runner.py"]:
         raise OSError("only what runs it")
     print("escaped")
 except OSError as error:
