@@ -221,6 +221,7 @@ static int run_stage(struct run *r, size_t i, struct err *err)
         return 0;
     }
     const struct json resources = json_member(stage_of(r, i), "resources");
+    bool share_weights;
     if (file_make_folders(plan.run_folder, err) != 0 ||
         place_model(r, i, model, sizeof model, err) != 0 ||
         resource(r, i, "ranks", 4096, &plan.n_ranks, err) != 0 ||
@@ -228,8 +229,10 @@ static int run_stage(struct run *r, size_t i, struct err *err)
         resource(r, i, "actor_threads", 1024, &plan.actor_threads, err) != 0 ||
         resource(r, i, "actor_slots", 65536, &plan.actor_slots, err) != 0 ||
         resource(r, i, "actor_cache_mib", 1u << 22, &plan.actor_cache_mib, err) != 0 ||
+        json_get_bool(resources, "share_weights", &share_weights, err) != 0 ||
         json_get_bool(resources, "restart_actors", &plan.restart_actors, err) != 0)
         return -1;
+    plan.separate_weights = !share_weights;
     plan.n_overrides = r->n_overrides;
     if (model[0] != '\0') r->overrides[plan.n_overrides++] = model;
     plan.overrides = r->overrides;

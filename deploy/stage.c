@@ -127,6 +127,10 @@ static int start_actor(struct stage *s, struct fleet_actor *actor, struct err *e
         add(&a, "--cache-mib");
         add_number(&a, s->plan->actor_cache_mib);
     }
+    if (s->plan->separate_weights) {
+        add(&a, "--share-weights");
+        add(&a, "off");
+    }
     actor->n_starts++;
     actor->started_ms = clock_now_ms();
     return process_start(&actor->process, a.argv, actor->log_path, false, err);

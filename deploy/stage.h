@@ -27,6 +27,7 @@ struct stage_plan {
     size_t n_overrides;
     uint32_t n_ranks, n_actors, actor_threads, actor_slots;
     uint32_t actor_cache_mib; // 0: what an actor takes by itself
+    bool separate_weights;    // each actor has its own
     bool restart_actors;
     bool is_quiet; // nothing of the learner's on standard output
 };

@@ -149,6 +149,8 @@ static const struct recipe_key keys[] = {
      "samples an actor generates at once"},
     {"resources.actor_cache_mib", RECIPE_U64, AT(actor_cache_mib), "2048", 1, 4194304, NULL,
      "of an actor, for keys and values at most"},
+    {"resources.share_weights", RECIPE_BOOL, AT(share_weights), "true", 0, 0, NULL,
+     "the actors started here hold one copy of the weights"},
     {"resources.check_memory", RECIPE_BOOL, AT(check_memory), "true", 0, 0, NULL,
      "refuse to start what cannot fit the memory"},
     {"resources.memory_limit_mib", RECIPE_U64, AT(memory_limit_mib), "0", 0, 1e9, NULL,
