@@ -87,6 +87,25 @@ static int init_rewards(struct workload *w, struct json spec, const struct serve
     return err_prefix(err, "spec");
 }
 
+// Data files without a word about them are read by their own conventions.
+static int read_purpose(struct workload *w, struct json task, struct json corpus, struct err *err)
+{
+    static const char by_files[] = "{\"name\":\"jsonl\"}";
+    const size_t n_problems = w->files.roles[FILES_TRAIN].count + w->files.roles[FILES_EVAL].count;
+    const bool is_said = json_is_present(task) || json_is_present(corpus);
+    struct corpus_setting setting = {&w->task, &w->template, &w->files, w->seed};
+    struct json_document *usual = json_parse(by_files, sizeof by_files - 1, "spec", err);
+    CHECK(usual != NULL);
+    if (!json_is_present(task) && (is_said ? w->files.roles[FILES_EVAL].count : n_problems) > 0)
+        task = json_root(usual);
+    if (!json_is_present(corpus) && w->files.roles[FILES_SFT].count > 0) corpus = json_root(usual);
+    int result = 0;
+    if (json_is_present(task)) result = task_init(&w->task, task, &w->files, w->seed, err);
+    if (result == 0) result = corpus_init(&w->corpus, corpus, &setting, err);
+    json_destroy(usual);
+    return result;
+}
+
 static int read_spec(struct workload *w, struct json root, const struct served_file *files,
                      size_t n_files, struct err *err)
 {
@@ -120,10 +139,8 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
         served_files_init(&w->files, json_member(root, "files"), json_member(root, "data"), files,
                           n_files, err) != 0 ||
         init_rewards(w, json_member(root, "rewards"), files, n_files, err) != 0 ||
-        (json_is_present(task) && task_init(&w->task, task, &w->files, w->seed, err) != 0))
+        read_purpose(w, task, json_member(root, "corpus"), err) != 0)
         return -1;
-    struct corpus_setting setting = {&w->task, &w->template, &w->files, w->seed};
-    if (corpus_init(&w->corpus, json_member(root, "corpus"), &setting, err) != 0) return -1;
     if (w->task.kind == NULL && w->corpus.kind == NULL)
         return err_set(err, ERR_USAGE, "spec: there is neither a task nor a corpus");
     return 0;

@@ -6,7 +6,8 @@
  * actor sees token ids, numbers and opaque problems.  Prompt n and document n
  * are pure functions of (spec, files, n): the same on every actor.
  *
- * The spec, all keys optional but "task" or "corpus" (unknown keys are refused):
+ * The spec, all keys optional but one of "task", "corpus" and "files" (unknown keys are
+ * refused):
  *   {"seed": 1,
  *    "prompt_suffix": text put after each problem,
  *    "template": "r1_zero" | "short" | "plain" | any text with {prompt},

@@ -216,7 +216,7 @@ static int write_spec(struct actor_spec *s, const struct options *o, struct json
     }
     write_data(o, out);
     json_open(out, "files", '{');
-    if (add_role(s, o->train_files, "data.train_files", o->kind == STAGE_SFT ? "sft" : "train", out,
+    if (add_role(s, o->train_files, "data.train_files", options_is_feed(o) ? "sft" : "train", out,
                  err) != 0 ||
         add_role(s, o->val_files, "data.val_files", "eval", out, err) != 0) {
         return -1;

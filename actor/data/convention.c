@@ -51,7 +51,7 @@ static const struct convention *named(const char *name, struct err *err)
     return NULL;
 }
 
-static const struct convention *refuse_row(struct json row, struct err *err)
+static int refuse_row(struct json row, struct err *err)
 {
     char columns[200];
     size_t used = 0;
@@ -61,11 +61,34 @@ static const struct convention *refuse_row(struct json row, struct err *err)
                                used == 0 ? "" : ", ", json_key(it));
         used += n > 0 ? (size_t)n : 0;
     }
-    err_set(err, ERR_FORMAT,
-            "a row with the columns %s is of no convention: set prompt_key and answer_key "
-            "(a task) or prompt_key and completion_key (a corpus)",
-            columns);
-    return NULL;
+    return err_set(err, ERR_FORMAT,
+                   "a row with the columns %s is of no convention: set prompt_key and answer_key "
+                   "(a task) or prompt_key and completion_key (a corpus)",
+                   columns);
+}
+
+// Whether a row can be read by another's convention after all: one without its
+// "####" is still GSM8K's.
+static bool is_readable(const struct convention *convention, struct json row)
+{
+    const struct data_options none = {0};
+    struct row_content content;
+    struct err ignored;
+    if (convention_read(convention, &none, row, &content, &ignored) != 0) return false;
+    row_content_fini(&content);
+    return true;
+}
+
+// The first row decides, the others must not speak against it.
+static int look_at(struct json row, bool skips, const struct convention **first, struct err *err)
+{
+    const struct convention *found = convention_of_row(row);
+    if (found == NULL && skips) return 0;
+    if (found == NULL) return refuse_row(row, err);
+    if (*first == NULL) *first = found;
+    if (found == *first || skips || is_readable(*first, row)) return 0;
+    return err_set(err, ERR_FORMAT, "a row like %s, after one like %s: name its convention",
+                   found->name, (*first)->name);
 }
 
 // Rows that do not parse show nothing; they are met again when they are drawn.
@@ -75,27 +98,18 @@ const struct convention *convention_of_file(const struct jsonl *j, size_t file, 
     const struct jsonl_file *f = &j->files[file];
     const struct data_options *options = &f->data->options;
     const struct convention *first = NULL;
-    struct err row_err = {0};
     if (options->convention[0] != '\0') return named(options->convention, err);
+    err_set(err, ERR_FORMAT, "%s: no row to use in it", f->data->file->name);
     for (uint64_t i = 0; i < FIRST_ROWS && i < f->n_rows; i++) {
         const struct jsonl_line line = jsonl_line_at(j, f->first_row + i);
-        struct json_document *document = jsonl_parse(j, &line, &row_err);
+        struct json_document *document = jsonl_parse(j, &line, err);
         if (document == NULL) continue;
-        const struct convention *found = convention_of_row(json_root(document));
-        if (found == NULL) refuse_row(json_root(document), skips ? &row_err : err);
+        const int result = look_at(json_root(document), skips, &first, err);
         json_destroy(document);
-        if (found == NULL && skips) continue;
-        if (first == NULL) first = found;
-        if (found != NULL && found == first) continue;
-        if (found != NULL)
-            err_set(err, ERR_FORMAT, "a row like %s, after one like %s: name its convention",
-                    found->name, first->name);
+        if (result == 0) continue;
         jsonl_blame(j, &line, err);
         return NULL;
     }
-    if (first == NULL && row_err.code != ERR_NONE) *err = row_err;
-    if (first == NULL && row_err.code == ERR_NONE)
-        err_set(err, ERR_FORMAT, "%s: no row to use in it", f->data->file->name);
     return first;
 }
 

@@ -361,100 +361,104 @@ static void files_without_a_good_row_are_an_error(void **state)
 
 // --- conventions ---------------------------------------------------------------------------------
 
+static const struct convention_case {
+    const char *convention, *row;
+    const char *prompt, *answer, *completion, *source, *grader, *metadata;
+    uint32_t level;
+} convention_cases[] = {
+    {"verl",
+     "{\"data_source\":\"openai/gsm8k\",\"prompt\":[{\"role\":\"system\",\"content\":\"s\"},"
+     "{\"role\":\"user\",\"content\":\"q\"}],\"ability\":\"math\",\"reward_model\":{\"style\":"
+     "\"rule\",\"ground_truth\":\"72\"},\"extra_info\":{\"index\":3}}",
+     "q", "72", NULL, "openai/gsm8k", "math", "\"extra_info\":{\"index\":3}", 0},
+    {"verl",
+     "{\"data_source\":\"countdown\",\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],"
+     "\"reward_model\":{\"ground_truth\":{\"target\":9,\"numbers\":[4,5]}}}",
+     "q", NULL, NULL, "countdown", "countdown", "{\"target\":9,\"numbers\":[4,5]}", 0},
+    {"rlvr",
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"}],\"ground_truth\":\"5\","
+     "\"dataset\":\"math\"}",
+     "q", "5", NULL, "math", "math", NULL, 0},
+    {"messages",
+     "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\","
+     "\"content\":\"r\"}]}",
+     "q", NULL, NULL, NULL, NULL, NULL, 0},
+    {"sharegpt",
+     "{\"conversations\":[{\"from\":\"human\",\"value\":\"q\"},{\"from\":\"gpt\","
+     "\"value\":\"r\"}]}",
+     "q", NULL, NULL, NULL, NULL, NULL, 0},
+    {"completion", "{\"prompt\":\"q\",\"completion\":\"r\"}", "q", NULL, "r", NULL, NULL, NULL, 0},
+    {"label", "{\"prompt\":\"q\",\"label\":3.0,\"metadata\":{\"level\":2}}", "q", "3", NULL, NULL,
+     "math", "{\"level\":2}", 0},
+    {"problem", "{\"problem\":\"q\",\"solution\":\"so $\\\\boxed{4}$\",\"level\":\"Level 5\"}", "q",
+     "so $\\boxed{4}$", "so $\\boxed{4}$", NULL, "math", "solution", 5},
+    {"problem", "{\"problem\":\"q\",\"question\":\"q\",\"answer\":27.0,\"difficulty\":4.0}", "q",
+     "27", NULL, NULL, "math", NULL, 4},
+    {"gsm8k", "{\"question\":\"q\",\"answer\":\"6*3\\n#### 18\"}", "q", "6*3\n#### 18",
+     "6*3\n#### 18", NULL, "math", NULL, 0},
+    {"question", "{\"question\":\"q\",\"answer\":0.1}", "q", "0.1", "0.1", NULL, "math", NULL, 0},
+    {"answer", "{\"prompt\":\"q\",\"answer\":204}", "q", "204", NULL, NULL, "math", NULL, 0},
+    {"output", "{\"input\":\"q\",\"output\":\"a\"}", "q", "a", "a", NULL, "math", NULL, 0},
+    {"countdown", "{\"nums\":[1,2,3,4],\"target\":10}",
+     "Use the numbers 1, 2, 3, 4, each of them exactly once, with + - * / and brackets, to "
+     "write an expression whose value is 10.",
+     NULL, NULL, NULL, "countdown", "{\"numbers\": [1, 2, 3, 4], \"target\": 10}", 2},
+    {"reasoning_gym",
+     "{\"question\":\"q\",\"answer\":\"7\",\"metadata\":{\"source_dataset\":\"chain_sum\"}}", "q",
+     "7", NULL, "chain_sum", NULL, "{\"source_dataset\":\"chain_sum\"}", 0},
+    {"knights_knaves",
+     "{\"quiz\":\"q\",\"names\":[\"A\",\"B\"],\"solution\":[true,false],"
+     "\"solution_text_format\":\"(1) A is a knight\"}",
+     "q", "(1) A is a knight", "(1) A is a knight", NULL, "knights_knaves",
+     "\"solution\":[true,false]", 2},
+    {"choices", "{\"question\":\"q\",\"choices\":[\"x\",\"y\"],\"answer\":1}", "q\nA. x\nB. y", "B",
+     NULL, NULL, "choice", NULL, 0},
+    {"choices", "{\"question\":\"q\",\"options\":[\"x\",\"y\"],\"answer\":\"x\"}", "q\nA. x\nB. y",
+     "A", NULL, NULL, "choice", NULL, 0},
+    {"humaneval",
+     "{\"prompt\":\"def f():\",\"test\":\"t\",\"entry_point\":\"f\","
+     "\"canonical_solution\":\"pass\"}",
+     "def f():", NULL, "pass", NULL, "code", "\"entry_point\":\"f\"", 0},
+    {"mbpp", "{\"text\":\"q\",\"code\":\"c\",\"test_list\":[\"assert\"]}", "q", NULL, "c", NULL,
+     "code", "test_list", 0},
+};
+
+static void check_case(const struct convention_case *k, const struct row_content *c)
+{
+    const struct {
+        const char *got, *want;
+    } pairs[] = {{conversation_last(&c->conversation, "user"), k->prompt},
+                 {c->answer, k->answer},
+                 {c->completion, k->completion},
+                 {c->source, k->source},
+                 {c->grader, k->grader}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const char *want = pairs[i].want == NULL ? "(none)" : pairs[i].want;
+        const char *got = pairs[i].got == NULL ? "(none)" : pairs[i].got;
+        if (strcmp(got, want) != 0)
+            fail_msg("%s %s: part %zu: got %s, want %s", k->convention, k->row, i, got, want);
+    }
+    if (k->metadata != NULL && strstr(c->metadata, k->metadata) == NULL)
+        fail_msg("%s: metadata %s", k->convention, c->metadata);
+    assert_int_equal(c->level, k->level);
+}
+
 static void every_convention_is_recognised_and_read(void **state)
 {
     (void)state;
-    static const struct {
-        const char *convention, *row;
-        const char *prompt, *answer, *completion, *source, *grader, *metadata;
-        uint32_t level;
-    } cases[] = {
-        {"verl",
-         "{\"data_source\":\"openai/gsm8k\",\"prompt\":[{\"role\":\"system\",\"content\":\"s\"},"
-         "{\"role\":\"user\",\"content\":\"q\"}],\"ability\":\"math\",\"reward_model\":{\"style\":"
-         "\"rule\",\"ground_truth\":\"72\"},\"extra_info\":{\"index\":3}}",
-         "q", "72", NULL, "openai/gsm8k", "math", "\"extra_info\":{\"index\":3}", 0},
-        {"verl",
-         "{\"data_source\":\"countdown\",\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],"
-         "\"reward_model\":{\"ground_truth\":{\"target\":9,\"numbers\":[4,5]}}}",
-         "q", NULL, NULL, "countdown", "countdown", "{\"target\":9,\"numbers\":[4,5]}", 0},
-        {"rlvr",
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"}],\"ground_truth\":\"5\","
-         "\"dataset\":\"math\"}",
-         "q", "5", NULL, "math", "math", NULL, 0},
-        {"messages",
-         "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\","
-         "\"content\":\"r\"}]}",
-         "q", NULL, NULL, NULL, NULL, NULL, 0},
-        {"sharegpt",
-         "{\"conversations\":[{\"from\":\"human\",\"value\":\"q\"},{\"from\":\"gpt\","
-         "\"value\":\"r\"}]}",
-         "q", NULL, NULL, NULL, NULL, NULL, 0},
-        {"completion", "{\"prompt\":\"q\",\"completion\":\"r\"}", "q", NULL, "r", NULL, NULL, NULL,
-         0},
-        {"label", "{\"prompt\":\"q\",\"label\":3.0,\"metadata\":{\"level\":2}}", "q", "3", NULL,
-         NULL, "math", "{\"level\":2}", 0},
-        {"problem", "{\"problem\":\"q\",\"solution\":\"so $\\\\boxed{4}$\",\"level\":\"Level 5\"}",
-         "q", "so $\\boxed{4}$", "so $\\boxed{4}$", NULL, "math", "solution", 5},
-        {"problem", "{\"problem\":\"q\",\"question\":\"q\",\"answer\":27.0,\"difficulty\":4.0}",
-         "q", "27", NULL, NULL, "math", NULL, 4},
-        {"gsm8k", "{\"question\":\"q\",\"answer\":\"6*3\\n#### 18\"}", "q", "6*3\n#### 18",
-         "6*3\n#### 18", NULL, "math", NULL, 0},
-        {"question", "{\"question\":\"q\",\"answer\":0.1}", "q", "0.1", "0.1", NULL, "math", NULL,
-         0},
-        {"answer", "{\"prompt\":\"q\",\"answer\":204}", "q", "204", NULL, NULL, "math", NULL, 0},
-        {"output", "{\"input\":\"q\",\"output\":\"a\"}", "q", "a", "a", NULL, "math", NULL, 0},
-        {"countdown", "{\"nums\":[1,2,3,4],\"target\":10}",
-         "Use the numbers 1, 2, 3, 4, each of them exactly once, with + - * / and brackets, to "
-         "write an expression whose value is 10.",
-         NULL, NULL, NULL, "countdown", "{\"numbers\": [1, 2, 3, 4], \"target\": 10}", 2},
-        {"reasoning_gym",
-         "{\"question\":\"q\",\"answer\":\"7\",\"metadata\":{\"source_dataset\":\"chain_sum\"}}",
-         "q", "7", NULL, "chain_sum", NULL, "{\"source_dataset\":\"chain_sum\"}", 0},
-        {"knights_knaves",
-         "{\"quiz\":\"q\",\"names\":[\"A\",\"B\"],\"solution\":[true,false],"
-         "\"solution_text_format\":\"(1) A is a knight\"}",
-         "q", "(1) A is a knight", "(1) A is a knight", NULL, "knights_knaves",
-         "\"solution\":[true,false]", 2},
-        {"choices", "{\"question\":\"q\",\"choices\":[\"x\",\"y\"],\"answer\":1}", "q\nA. x\nB. y",
-         "B", NULL, NULL, "choice", NULL, 0},
-        {"choices", "{\"question\":\"q\",\"options\":[\"x\",\"y\"],\"answer\":\"x\"}",
-         "q\nA. x\nB. y", "A", NULL, NULL, "choice", NULL, 0},
-        {"humaneval",
-         "{\"prompt\":\"def f():\",\"test\":\"t\",\"entry_point\":\"f\","
-         "\"canonical_solution\":\"pass\"}",
-         "def f():", NULL, "pass", NULL, "code", "\"entry_point\":\"f\"", 0},
-        {"mbpp", "{\"text\":\"q\",\"code\":\"c\",\"test_list\":[\"assert\"]}", "q", NULL, "c", NULL,
-         "code", "test_list", 0},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof convention_cases / sizeof *convention_cases; i++) {
+        const struct convention_case *k = &convention_cases[i];
         struct err err;
-        struct json_document *d = json_parse(cases[i].row, strlen(cases[i].row), "row", &err);
-        if (d == NULL) fail_msg("%s: %s", cases[i].convention, err.text);
+        struct json_document *d = json_parse(k->row, strlen(k->row), "row", &err);
+        if (d == NULL) fail_msg("%s: %s", k->convention, err.text);
         const struct convention *found = convention_of_row(json_root(d));
         assert_non_null(found);
-        assert_string_equal(found->name, cases[i].convention);
+        assert_string_equal(found->name, k->convention);
         const struct data_options none = {0};
         struct row_content c;
         if (convention_read(found, &none, json_root(d), &c, &err) != 0)
-            fail_msg("%s: %s", cases[i].convention, err.text);
-        const struct {
-            const char *got, *want;
-        } pairs[] = {{conversation_last(&c.conversation, "user"), cases[i].prompt},
-                     {c.answer, cases[i].answer},
-                     {c.completion, cases[i].completion},
-                     {c.source, cases[i].source},
-                     {c.grader, cases[i].grader}};
-        for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
-            const char *want = pairs[k].want == NULL ? "(none)" : pairs[k].want;
-            const char *got = pairs[k].got == NULL ? "(none)" : pairs[k].got;
-            if (strcmp(got, want) != 0)
-                fail_msg("%s %s: part %zu: got %s, want %s", cases[i].convention, cases[i].row, k,
-                         got, want);
-        }
-        if (cases[i].metadata != NULL && strstr(c.metadata, cases[i].metadata) == NULL)
-            fail_msg("%s: metadata %s", cases[i].convention, c.metadata);
-        assert_int_equal(c.level, cases[i].level);
+            fail_msg("%s: %s", k->convention, err.text);
+        check_case(k, &c);
         row_content_fini(&c);
         json_destroy(d);
     }
