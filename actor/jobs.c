@@ -335,6 +335,7 @@ void jobs_advance(struct jobs *j, struct workload *workload, struct rollout *rol
         if (p == NULL) continue;
         p->job->n_scoring--;
         take_score(&p->result, &score);
+        add_skipped(&p->result, p->job->prompt.n_skipped);
         submit(j, p, client, now_ms);
     }
     client_scoring(client, workload_scoring(workload));
