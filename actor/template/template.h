@@ -2,12 +2,13 @@
  * template.h - how a conversation becomes what the model reads.
  *
  * By name: `auto` is the model's own chat template, recognised and rendered as
- * the published Jinja text would be; `qwen2.5`, `qwen3`, `llama3`, `llama3.1`,
- * `deepseek-r1`, `chatml` are those of well-known models; `r1_zero` (the
- * conversation of the DeepSeek-R1 paper), `short` (User:…Assistant:, for small
- * vocabularies) and `plain` (the problem alone) are for models without one, as
- * is any text with {prompt} in it once.  Tools are out of scope: a role other
- * than system, user and assistant is refused.
+ * the published Jinja text would be; those of well-known models have names too
+ * (template_names()); `r1_zero` (the conversation of the DeepSeek-R1 paper),
+ * `short` (User:…Assistant:, for small vocabularies) and `plain` (the problem
+ * alone) are for models without one, as is any text with {prompt} in it once.
+ * Tools are out of scope: a role other than system, user and assistant is
+ * refused.  Llama 3.1 and later name a day; it is the one their template falls
+ * back to, 26 Jul 2024, and never today.
  *
  * Immutable once made: any number of threads may render.
  */
@@ -35,13 +36,17 @@ struct template
     const struct chat_style *chat; // NULL: the text before and after the prompt
     char *before, *after;          // malloc'ed
     char *bos;                     // malloc'ed; the text of the token that opens a conversation
+    char *system;                  // malloc'ed; said when the conversation has no system turn
 };
 
-// The short form is for a text that is not "auto".
+// Without the model's files "auto" is refused, and a BOS is the published one.
 int template_init(struct template *t, const char *text, struct err *err);
 int template_init_for_model(struct template *t, const char *text,
                             const struct template_files *files, struct err *err);
 void template_fini(struct template *t);
+
+// "auto, qwen2.5, …, plain": what a recipe can name.  malloc'ed.
+char *template_names(void);
 
 // What it renders is all that the model reads: nothing (a BOS) must be put
 // before it.  So it is with chat templates, which write their own.
@@ -77,6 +82,12 @@ void rendering_add(struct rendering *r, enum part_kind kind, const char *bytes, 
 // and on a conversation the template has no form for.
 int template_render(const struct template *t, const struct conversation *c, bool opens_answer,
                     struct rendering *out, struct err *err);
+
+// Likewise for a conversation to learn from: the last answer, if it comes last,
+// stands as the model would have written it after the opening, its thoughts
+// included (many chat templates drop them).
+int template_render_example(const struct template *t, const struct conversation *c,
+                            struct rendering *out, struct err *err);
 
 // The text alone, with the opening of the answer to come; nothing is added for
 // a conversation that template_render refuses.
