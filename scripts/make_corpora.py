@@ -508,6 +508,34 @@ def write_dataset():
             put("dataset", f"{title}-{flags}", bytes([flags]) + content)
 
 
+MATH = {
+    "tower": "2^{2^{2^{2^{2^{2}}}}}", "factorials": "9!!!!!!!!!!!!", "big-factorial": "99999999!",
+    "open": "(" * 400, "shut": ")" * 400, "braces": "{" * 400 + "5" + "}" * 400, "bars": "|" * 301,
+    "fractions": "\\frac{1}{" * 200 + "2" + "}" * 200, "roots": "\\sqrt{2+" * 90 + "2" + "}" * 90,
+    "minuses": "-" * 2000 + "5", "exponents": "x^" * 500 + "2", "indices": "x_" * 500 + "2",
+    "sines": "\\sin " * 300 + "x", "signs": "\\pm 1" * 100, "sets": "\\{" * 200 + "\\}" * 200,
+    "digits": "9" * 4000, "decimal": "0." + "3" * 4000, "exponent": "1e99999", "tiny": "1e-99999",
+    "repeated": "0.\\overline{" + "142857" * 6 + "}", "groups": "1,234" * 300, "commas": "," * 1000,
+    "polynomial": "+".join(f"{i}x^{{{i}}}" for i in range(300)), "powers": "(x+1)^{9999999999}",
+    "nul": "5\0", "rtl": "\u202e5\u202d", "format": "%s%n%d", "latin": "\udcff\udcfe5",
+    "matrix": "\\begin{pmatrix}" + "1&2\\\\" * 300 + "\\end{pmatrix}", "begin": "\\begin{pmatrix}" * 90,
+    "unions": "[1,2)\\cup " * 250 + "[3,4)", "ratio": "1:2:3:4:5", "gamma": "(x+1)!" * 40,
+    "binomials": "\\binom{" * 40 + "9}{2}" * 40, "base": "zz_{36}", "empty": "", "blank": " \t ",
+    "log": "\\log_{10}" * 60 + "7", "zero": "\\frac{1}{\\sqrt{2}\\sqrt{2}-2}", "text": "\\text{" * 300,
+}  # fmt: skip
+
+
+def write_math():
+    for name, text in MATH.items():
+        put("math", name, f"5\n{text}".encode(errors="surrogateescape"))
+        put("math", f"{name}-both", f"{text}\n{text}+0".encode(errors="surrogateescape"))
+    cases = (ROOT.parent.parent / "golden/math_cases.jsonl").read_text().splitlines()
+    for number, line in enumerate(cases[::9]):
+        case = json.loads(line)
+        put("math", f"case-{number:03}", f"{case['gold']}\n{case['pred']}".encode())
+
+
+write_math()
 write_wire()
 write_wire_bounds()
 write_dataset()

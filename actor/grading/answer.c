@@ -66,16 +66,28 @@ static bool read_box(struct view text, size_t command_bytes, struct box *b)
     return !is_other_command && b->inside_end > b->inside;
 }
 
-// The last box that starts before `end` and is complete.
-static bool find_last_box(struct view text, size_t end, struct box *out)
+// The last command that boxes, and its size; one pass from the end.
+static size_t find_last_command(struct view text, size_t *command_bytes)
 {
+    for (size_t at = text.size_bytes; at > 0; at--) {
+        if (text.bytes[at - 1] != '\\') continue;
+        *command_bytes = starts_with(text, at - 1, "\\boxed")  ? strlen("\\boxed")
+                         : starts_with(text, at - 1, "\\fbox") ? strlen("\\fbox")
+                                                               : 0;
+        if (*command_bytes > 0) return at - 1;
+    }
+    return TEXT_NOWHERE;
+}
+
+// The last box that is complete within the text.
+static bool find_last_box(struct view text, struct box *out)
+{
+    size_t end = text.size_bytes;
     for (int tried = 0; tried < BOXES_TRIED; tried++) {
-        struct view before = text_part(text, 0, end);
-        size_t boxed = text_find_last(before, "\\boxed"), fbox = text_find_last(before, "\\fbox");
-        if (boxed == TEXT_NOWHERE && fbox == TEXT_NOWHERE) return false;
-        bool is_boxed = fbox == TEXT_NOWHERE || (boxed != TEXT_NOWHERE && boxed > fbox);
-        out->start = is_boxed ? boxed : fbox;
-        if (read_box(text, is_boxed ? strlen("\\boxed") : strlen("\\fbox"), out)) return true;
+        size_t command_bytes;
+        out->start = find_last_command(text_part(text, 0, end), &command_bytes);
+        if (out->start == TEXT_NOWHERE) return false;
+        if (read_box(text, command_bytes, out)) return true;
         end = out->start;
     }
     return false;
@@ -106,10 +118,11 @@ static bool is_joint(struct view between)
 bool answer_find_boxed(struct view text, struct view *out)
 {
     struct box last, earlier;
-    if (!find_last_box(text, text.size_bytes, &last)) return false;
+    if (!find_last_box(text, &last)) return false;
     size_t start = last.start;
-    for (int joined = 0; joined < BOXES_JOINED && find_last_box(text, start, &earlier); joined++) {
-        if (earlier.end > start || !is_joint(text_part(text, earlier.end, start))) break;
+    for (int joined = 0;
+         joined < BOXES_JOINED && find_last_box(text_part(text, 0, start), &earlier); joined++) {
+        if (!is_joint(text_part(text, earlier.end, start))) break;
         struct view a = text_part(text, earlier.inside, earlier.inside_end);
         struct view b = text_part(text, last.inside, last.inside_end);
         // said twice is said once

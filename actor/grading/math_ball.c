@@ -228,7 +228,7 @@ static bool angle(struct math_work *w, struct real *out, const struct ball *a)
 
 const struct ball *ball_log(struct math_work *w, const struct ball *a)
 {
-    if (a == NULL || !can_afford(w, 40)) return NULL;
+    if (a == NULL || !can_afford(w, 120)) return NULL;
     struct ball *out = new_ball(w);
     struct real size, whole;
     if (ball_is_real(a)) {
@@ -309,7 +309,7 @@ const struct ball *ball_floor(struct math_work *w, const struct ball *a)
 
 const struct ball *ball_gamma(struct math_work *w, const struct ball *a)
 {
-    return math_spend(w, 1000) ? of_real(w, a, real_gamma) : NULL;
+    return can_afford(w, 2000) ? of_real(w, a, real_gamma) : NULL;
 }
 
 int ball_compare(struct math_work *w, const struct ball *a, const struct ball *b)

@@ -33,22 +33,34 @@ static bool is_text(const struct reading *r)
     return r->tree == NULL || r->tree->kind == MATH_TEXT;
 }
 
+static bool begins_with_zero(struct view text)
+{
+    text = text_trim(text);
+    size_t at = text.size_bytes > 0 && text.bytes[0] == '-' ? 1 : 0;
+    return text.size_bytes > at + 1 && text.bytes[at] == '0' && text.bytes[at + 1] == ',';
+}
+
 // The commas read in other ways: 1,234 as a pair on either side; 3,14 as a
 // decimal in the answer alone, where the reference is one number.
 static bool is_same_otherwise(struct math_work *w, struct view gold, struct view answer,
                               const struct reading *g, const struct reading *a)
 {
-    struct reading golds[2] = {*g, {NULL, false}};
+    struct reading golds[3] = {*g, {NULL, false}, {NULL, false}};
     struct reading answers[3] = {*a, {NULL, false}, {NULL, false}};
     if (g->is_ambiguous) golds[1] = read_answer(w, gold, READ_COMMAS);
     if (a->is_ambiguous) answers[1] = read_answer(w, answer, READ_COMMAS);
     if (a->is_ambiguous && g->tree != NULL && g->tree->kind != MATH_LIST)
         answers[2] = read_answer(w, answer, READ_DECIMAL_COMMA);
-    for (int i = 0; i < 2; i++)
-        for (int j = i == 0 ? 1 : 0; j < (i == 0 ? 3 : 2); j++)
+    // 0,5 can be nothing else
+    if (g->is_ambiguous && begins_with_zero(gold))
+        golds[2] = read_answer(w, gold, READ_DECIMAL_COMMA);
+    for (int i = 0; i < 3; i++) {
+        for (int j = i == 0 ? 1 : 0; j < (i == 0 ? 3 : 2); j++) {
             if (golds[i].tree != NULL && answers[j].tree != NULL &&
                 math_same(w, golds[i].tree, answers[j].tree))
                 return true;
+        }
+    }
     return false;
 }
 

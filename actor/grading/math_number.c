@@ -46,19 +46,13 @@ static enum separator separator_at(const struct spelling *s, size_t *size)
         const char *text;
         enum separator separator;
     } known[] = {
-        {"{,}", SURE_COMMA},
-        {",\\!", SURE_COMMA},
-        {"\\!,\\!", SURE_COMMA},
-        {"{,}\\!", SURE_COMMA},
-        {"\\,", BLANK},
-        {"\\ ", BLANK},
-        {"{\\,}", BLANK},
-        {"~", BLANK},
-        {"\xe2\x80\xaf", BLANK},
-        {"\xc2\xa0", BLANK},
-        {"\xe2\x80\x89", BLANK},
-        {" ", BLANK},
-        {",", COMMA},
+        {"{,}", SURE_COMMA},    {",\\! ", SURE_COMMA},
+        {",\\!", SURE_COMMA},   {"\\!,\\!", SURE_COMMA},
+        {"{,}\\!", SURE_COMMA}, {"\\,", BLANK},
+        {"\\ ", BLANK},         {"{\\,}", BLANK},
+        {"~", BLANK},           {"\xe2\x80\xaf", BLANK},
+        {"\xc2\xa0", BLANK},    {"\xe2\x80\x89", BLANK},
+        {" ", BLANK},           {",", COMMA},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known && s->at < s->text.size_bytes; i++) {
         if (!is_text_at(s, s->at, known[i].text)) continue;
@@ -147,10 +141,8 @@ static const struct exact *repeated(struct math_work *w, const struct spelling *
     const struct exact *all = exact_of_digits(w, s->digits, s->n_digits, 0);
     const struct exact *before =
         s->n_digits == r ? exact_of(w, 0, 1) : exact_of_digits(w, s->digits, s->n_digits - r, 0);
-    const struct exact *one = exact_of(w, 1, 1);
     const struct exact *whole = exact_of_digits(w, "1", 1, -n_decimals);
     const struct exact *start = exact_of_digits(w, "1", 1, -(n_decimals - (long)r));
-    (void)one;
     return exact_divide(w, exact_add(w, all, exact_negate(w, before)),
                         exact_add(w, whole, exact_negate(w, start)));
 }

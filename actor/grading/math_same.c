@@ -185,9 +185,15 @@ static bool same_collection(struct math_work *w, struct math_node *gold, struct 
     }
     sort_by_hash(w, golds, n_gold);
     sort_by_hash(w, answers, n_answer);
-    if (gold->kind == MATH_SET || answer->kind == MATH_SET) {
-        n_gold = drop_repeated(golds, n_gold);
+    // a list that repeats itself counts how often, unless the reference does not
+    uint32_t n_different = drop_repeated(golds, n_gold);
+    bool is_set = gold->kind == MATH_SET || answer->kind == MATH_SET || n_different == n_gold;
+    if (is_set) {
+        n_gold = n_different;
         n_answer = drop_repeated(answers, n_answer);
+    } else {
+        n_gold = math_members(w, gold, &golds);
+        sort_by_hash(w, golds, n_gold);
     }
     return n_gold == n_answer && same_in_any_order(w, golds, answers, n_gold);
 }

@@ -17,7 +17,7 @@
 #define MATH_TOKENS_MAX 2048      // so is one of more tokens
 #define MATH_DEPTH_MAX 160        // or one nested deeper; a bracket is about five levels
 #define MATH_TEXT_BYTES_MAX 65536 // of an answer that is compared as text
-#define MATH_STEPS_MAX 200000     // about 100 ns each
+#define MATH_STEPS_MAX 60000      // about 100 ns each
 
 struct math_block;
 
