@@ -19,7 +19,7 @@ struct parser {
     size_t at;
     struct fraction values[EXPRESSION_DEPTH_MAX * 2 + 2];
     size_t n_values;
-    // + - * / and ~ (a sign); ( [ { open a bracket; f and g those of \frac{}{}
+    // + - * /, ~ and # (the signs - and +); ( [ { open a bracket; f and g those of \frac{}{}
     char operators[EXPRESSION_DEPTH_MAX * 2 + 2];
     size_t n_operators;
     size_t depth;
@@ -58,10 +58,19 @@ static bool take(struct parser *p, const char *word)
 // White space, and LaTeX that is none of the value.
 static void skip_blanks(struct parser *p)
 {
-    static const char *const blanks[] = {" ",   "\t",     "\r",      "\n",  "$",   "\\(",
-                                         "\\)", "\\left", "\\right", "\\,", "\\!", "\\;"};
-    for (size_t i = 0; i < sizeof blanks / sizeof blanks[0];)
-        i = take(p, blanks[i]) ? 0 : i + 1;
+    static const char *const commands[] = {"\\(",     "\\)", "\\[", "\\]", "\\left",
+                                           "\\right", "\\,", "\\!", "\\;"};
+    while (p->at < p->text.size_bytes) {
+        char c = p->text.bytes[p->at];
+        if (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '$') {
+            p->at++;
+            continue;
+        }
+        size_t i = 0, n = c == '\\' ? sizeof commands / sizeof commands[0] : 0;
+        while (i < n && !take(p, commands[i]))
+            i++;
+        if (i == n) break;
+    }
 }
 
 static enum token_kind next_operator(struct parser *p, char *op)
@@ -107,13 +116,14 @@ static enum token_kind next_token(struct parser *p, int64_t *number, char *op)
 
 static int binding(char op)
 {
-    return op == '~' ? 3 : op == '*' || op == '/' ? 2 : op == '+' || op == '-' ? 1 : 0;
+    return op == '~' || op == '#' ? 3 : op == '*' || op == '/' ? 2 : op == '+' || op == '-' ? 1 : 0;
 }
 
 static bool reduce(struct parser *p)
 {
     char op = p->operators[--p->n_operators];
     struct fraction *top = &p->values[p->n_values - 1];
+    if (op == '#') return true;
     if (op == '~') {
         top->over = -top->over; // never INT64_MIN: fraction_make refuses it
         return true;
@@ -150,7 +160,7 @@ static bool take_value(struct parser *p, enum token_kind kind, int64_t number, c
     if (kind == TOKEN_OPEN) return open_bracket(p, op);
     if (kind == TOKEN_FRACTION) return open_bracket(p, '(') && open_bracket(p, 'f');
     if (kind != TOKEN_OPERATOR || (op != '-' && op != '+')) return false;
-    return op == '+' || push_operator(p, '~');
+    return push_operator(p, op == '+' ? '#' : '~');
 }
 
 // What is inside becomes one value.  \frac{a}{b} is ((a)/(b)): its first brace

@@ -75,15 +75,21 @@ static bool strip_around(struct view *text, const char *open, const char *close)
 // Marks around the whole that say nothing: LaTeX, emphasis, quotes, final dots.
 static struct view peel(struct view text)
 {
+    enum { LAYERS_MAX = 16 };
     static const char *const pairs[][2] = {
         {"\\boxed{", "}"},  {"\\text{", "}"}, {"\\textbf{", "}"}, {"\\mathrm{", "}"},
         {"\\mathbf{", "}"}, {"$", "$"},       {"\\(", "\\)"},     {"**", "**"},
         {"*", "*"},         {"`", "`"},       {"\"", "\""},       {"'", "'"},
-        {"", "."},
     };
-    text = text_trim(text);
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0];)
-        i = strip_around(&text, pairs[i][0], pairs[i][1]) ? 0 : i + 1;
+    for (int layer = 0; layer < LAYERS_MAX; layer++) {
+        text = text_trim(text);
+        while (text.size_bytes > 1 && text.bytes[text.size_bytes - 1] == '.')
+            text.size_bytes--;
+        size_t i = 0, n = sizeof pairs / sizeof pairs[0];
+        while (i < n && !strip_around(&text, pairs[i][0], pairs[i][1]))
+            i++;
+        if (i == n) break;
+    }
     return text;
 }
 
@@ -92,8 +98,9 @@ static struct view skip_phrase(struct view text)
 {
     static const char *const words[] = {"the", "correct", "final",  "best",   "right", "answer",
                                         "is",  "option",  "choice", "letter", "would", "be"};
+    enum { WORDS_MAX = 12 };
     size_t at = 0;
-    for (;;) {
+    for (int word = 0; word <= WORDS_MAX; word++) {
         while (at < text.size_bytes && strchr(" :=\n\t*", text.bytes[at]) != NULL &&
                text.bytes[at] != '\0')
             at++;
@@ -201,13 +208,35 @@ static int read_leading(const struct choices *c, struct view text)
     return only_named(c, text, at + 1, letter);
 }
 
+// "B; no, (C)" begins with a choice that was not clear; "I choose" with a word.
+static bool is_leading(const struct choices *c, struct view text)
+{
+    bool is_letter =
+        word_starts(text, 0) && word_end(text, 0) == 1 && letter_of(c, text.bytes[0]) != NO_CHOICE;
+    return is_letter && !(is_at(text, 1, " ") && text.size_bytes > 2 &&
+                          word_is_part(text.bytes[2]) && !is_capital(text.bytes[2]));
+}
+
 static bool has_denial(struct view text)
 {
     static const char *const words[] = {"not", "isn", "neither", "nor", "except", "cannot"};
-    for (size_t at = 0; at < text.size_bytes; at++)
-        for (size_t i = 0; i < sizeof words / sizeof words[0] && word_starts(text, at); i++)
+    for (size_t at = 0; at < text.size_bytes; at++) {
+        if (!word_starts(text, at)) continue;
+        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
             if (word_is_at(text, at, view_of_string(words[i]))) return true;
+    }
     return false;
+}
+
+// "I choose (B)": no letter is named but the one in brackets.
+static int read_bracketed(const struct choices *c, struct view text)
+{
+    for (size_t at = 0; at < text.size_bytes; at++) {
+        if (!word_starts(text, at) || !is_named(text, at) || !is_bracketed(text, at)) continue;
+        int letter = letter_of(c, text.bytes[at]);
+        if (letter != NO_CHOICE) return only_named(c, text, 0, letter);
+    }
+    return NO_CHOICE;
 }
 
 static int read_choice(const struct choices *c, struct view text)
@@ -216,15 +245,14 @@ static int read_choice(const struct choices *c, struct view text)
     for (int i = 0; i < 2; i++) {
         struct view t = tries[i];
         bool is_letter = t.size_bytes == 1 || (t.size_bytes == 3 && is_bracketed(t, 1));
-        if (is_letter) return letter_of(c, t.bytes[t.size_bytes / 2]);
-        int found = find_text(c, t);
+        int found = is_letter ? letter_of(c, t.bytes[t.size_bytes / 2]) : NO_CHOICE;
+        if (found == NO_CHOICE) found = find_text(c, t);
         if (found != NO_CHOICE) return found;
     }
     int found = read_leading(c, tries[1]);
     if (found != NO_CHOICE) return found;
-    // "I choose (B)": nothing but one letter in brackets
-    bool is_leading = word_starts(tries[1], 0) && word_end(tries[1], 0) == 1;
-    return is_leading || has_denial(tries[1]) ? NO_CHOICE : only_named(c, tries[1], 0, NO_CHOICE);
+    return is_leading(c, tries[1]) || has_denial(tries[1]) ? NO_CHOICE
+                                                           : read_bracketed(c, tries[1]);
 }
 
 static int grade_choice(const struct grading *g, struct grade *out, struct err *err)

@@ -127,32 +127,37 @@ struct said {
     bool is_knight;  // of a role
 };
 
-static bool is_any(struct view text, size_t at, const char *const *words)
-{
-    for (size_t i = 0; words[i] != NULL; i++)
-        if (word_is_at(text, at, view_of_string(words[i]))) return true;
-    return false;
-}
-
+// The role in the singular or the plural.
 static bool is_role_at(struct view text, size_t at, struct view role)
 {
-    if (word_is_at(text, at, role)) return true;
     struct view word = text_part(text, at, word_end(text, at));
+    if (words_are_same(word, role)) return true;
     if (word.size_bytes != role.size_bytes + 1) return false;
     char last = word.bytes[role.size_bytes];
     word.size_bytes--;
     return (last == 's' || last == 'S') && words_are_same(word, role);
 }
 
+static const struct known_word {
+    const char *text;
+    enum said_kind kind;
+    bool is_knight;
+} known_words[] = {
+    {"true", SAID_ROLE, true},       {"truthful", SAID_ROLE, true},
+    {"false", SAID_ROLE, false},     {"truth-teller", SAID_ROLE, true},
+    {"liar", SAID_ROLE, false},      {"none", SAID_NONE, false},
+    {"nobody", SAID_NONE, false},    {"no one", SAID_NONE, false},
+    {"not", SAID_NOT, false},        {"isn", SAID_NOT, false},
+    {"aren", SAID_NOT, false},       {"no", SAID_NOT, false},
+    {"never", SAID_NOT, false},      {"or", SAID_DOUBT, false},
+    {"if", SAID_DOUBT, false},       {"either", SAID_DOUBT, false},
+    {"unless", SAID_DOUBT, false},   {"maybe", SAID_DOUBT, false},
+    {"possibly", SAID_DOUBT, false}, {"probably", SAID_DOUBT, false},
+};
+
 static enum said_kind read_word(const struct people *p, struct view text, size_t at,
                                 struct said *out)
 {
-    static const char *const knights[] = {"true", "truth-teller", "truthful", NULL};
-    static const char *const knaves[] = {"false", "liar", NULL};
-    static const char *const nots[] = {"not", "isn", "aren", "no", "never", NULL};
-    static const char *const nones[] = {"none", "nobody", "no one", NULL};
-    static const char *const doubts[] = {"or",       "if",    "either",   "unless",
-                                         "possibly", "maybe", "probably", NULL};
     size_t longest = 0;
     for (uint32_t i = 0; i < p->count; i++) {
         if (p->names[i].size_bytes <= longest || !word_is_at(text, at, p->names[i])) continue;
@@ -160,12 +165,16 @@ static enum said_kind read_word(const struct people *p, struct view text, size_t
         out->person = i;
     }
     if (longest > 0) return SAID_NAME;
-    out->is_knight = is_role_at(text, at, p->knight) || is_any(text, at, knights);
-    if (out->is_knight || is_role_at(text, at, p->knave) || is_any(text, at, knaves))
-        return SAID_ROLE;
-    if (is_any(text, at, nones)) return SAID_NONE;
-    if (is_any(text, at, nots)) return SAID_NOT;
-    return is_any(text, at, doubts) ? SAID_DOUBT : SAID_END;
+    out->is_knight = is_role_at(text, at, p->knight);
+    if (out->is_knight || is_role_at(text, at, p->knave)) return SAID_ROLE;
+    char first = text.bytes[at] | 0x20; // of an ASCII letter, the small one
+    for (size_t i = 0; i < sizeof known_words / sizeof known_words[0]; i++) {
+        const struct known_word *known = &known_words[i];
+        if (known->text[0] != first || !word_is_at(text, at, view_of_string(known->text))) continue;
+        out->is_knight = known->is_knight;
+        return known->kind;
+    }
+    return SAID_END;
 }
 
 // The next word that means something here; moves on behind it.
