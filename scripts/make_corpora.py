@@ -535,7 +535,55 @@ def write_math():
         put("math", f"case-{number:03}", f"{case['gold']}\n{case['pred']}".encode())
 
 
+# --- graders ---------------------------------------------------------------------------------------
+
+COUNTDOWN = '{"numbers":[3,8,3,8],"target":24}'
+KNIGHTS = '{"names":["Zoey","Zoey Bo","Éva"],"solution":[true,false,true]}'
+CHOICES = '{"choices":["Rome","Paris","A","b.","\u0000"]}'
+GRADED = {  # metadata, reference, answer
+    "countdown": (COUNTDOWN, "", "8/(3-8/3) = 24"),
+    "countdown-latex": (COUNTDOWN, "", "$\\frac{8}{3 - \\left(\\frac{8}{3}\\right)}$"),
+    "countdown-fraction-cut": (COUNTDOWN, "", "\\frac{8}{3 - \\frac{8}"),
+    "countdown-fraction-bracket": (COUNTDOWN, "", "\\frac{8)}(3]"),
+    "countdown-deep": (COUNTDOWN, "", "(" * 64 + "8" + ")" * 64),
+    "countdown-too-deep": (COUNTDOWN, "", "([{" * 22 + "8"),
+    "countdown-fractions-deep": (COUNTDOWN, "", "\\frac{" * 33),
+    "countdown-signs": (COUNTDOWN, "", "-+" * 100 + "8"),
+    "countdown-overflow": (COUNTDOWN, "", "9223372036854775807 + 1"),
+    "countdown-least": (COUNTDOWN, "", "-9223372036854775807 - 1"),
+    "countdown-many": (COUNTDOWN, "", "+".join("8" * 17)),
+    "countdown-rule": ('{"nums":[1e3,-9223372036854775808],"target":true}', "", "1"),
+    "number": ("", "1,234.50", "x = $1,234.5$"),
+    "number-exponent": ("", "0.1", "1e-40"),
+    "number-fraction": ("", "-1/2", "-\\dfrac{9223372036854775807}{-9223372036854775807}"),
+    "number-sign": ("", "1", "=-"),
+    "knights": (KNIGHTS, "", "Zoey is a knight, Zoey Bo a knave and éva a knave"),
+    "knights-roles": (KNIGHTS, "", "Knights: Zoey, Éva. Knaves: Zoey Bo."),
+    "knights-none": (KNIGHTS, "", '{"knights": ["Zoey", "Éva"], "knaves": []}'),
+    "knights-text": ("", "(1) Ann is a saint, and Bo is a sinner.", "saints: Ann sinners: Bo"),
+    "knights-text-same": ("", "a is a knight a is a knave", "a knight"),
+    "knights-many": ("", " ".join(f"p{i} is a knight" for i in range(40)), "p1 knight"),
+    "knights-terms": (KNIGHTS[:-1] + ',"knight_knave_terms":{"knight":"","knave":"x"}}', "", "Zoey"),
+    "choice": (CHOICES, "B", "The answer is **(B) Paris**."),
+    "choice-text": (CHOICES, "paris", "\\boxed{\\text{Paris.}}"),
+    "choice-several": (CHOICES, "A", "A or (B), C; not D/E & F"),
+    "choice-peeled": ("", "(C)", "$" * 41 + "C" + "$" * 41),
+    "choice-map": ('{"options":{"J":"x"}}', "J", "J"),
+    "primes": ('{"factors":[2,2,3]}', "", "12 = 2² × 3."),
+    "primes-powers": ("", "2^2 * 3^{1}", "2**63 * 2^64"),
+    "primes-brackets": ("", "[2, 3)", "(2 x 3]"),
+    "bytes": ("\udcff", "\udcfe\0", "\udc80(\udc81) is a \udcff"),
+    "empty": ("", "", ""),
+}  # fmt: skip
+
+
+def write_graders():
+    for name, parts in GRADED.items():
+        put("grader", name, b"\1".join(p.encode(errors="surrogateescape") for p in parts))
+
+
 write_math()
+write_graders()
 write_wire()
 write_wire_bounds()
 write_dataset()
