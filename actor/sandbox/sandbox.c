@@ -59,7 +59,7 @@ static void become_nobody(struct start *s)
     if (syscall(SYS_setgroups, 0, NULL) != 0 ||
         syscall(SYS_setresgid, SANDBOX_NOBODY, SANDBOX_NOBODY, SANDBOX_NOBODY) != 0 ||
         syscall(SYS_setresuid, SANDBOX_NOBODY, SANDBOX_NOBODY, SANDBOX_NOBODY) != 0)
-        give_up(s, "become nobody");
+        give_up(s, "become user 65534, as root must");
 }
 
 static void place_descriptors(struct start *s)

@@ -29,6 +29,7 @@ DISK_BYTES = (16 << 20) + 4096 * (os.getpid() % 1000 + 1)
 LIMITS = {"cpu_s": 1, "wall_s": 3, "memory_bytes": 128 << 20, "disk_bytes": DISK_BYTES}
 NUMBERS = [secrets.randbelow(1 << 40) + (1 << 40) for _ in range(2)]
 ANSWER = "answer-" + secrets.token_hex(16)
+WORKERS = "6"  # more than there are processors: sleepers cost none, and items meet
 HONEST = "print(int(input()) + 1)"
 
 NAIVE = """
@@ -148,7 +149,7 @@ def score(tool, cases):
     lines = "".join(json.dumps(case) + "\n" for case in cases)
     environment = dict(os.environ, ARGOSY_SECRET=ANSWER)
     run = subprocess.run(
-        [tool, "2"], input=lines, capture_output=True, text=True, timeout=600, env=environment
+        [tool, WORKERS], input=lines, capture_output=True, text=True, timeout=600, env=environment
     )
     if run.returncode != 0:
         sys.exit("FAIL: code_tool: " + run.stderr)

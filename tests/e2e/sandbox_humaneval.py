@@ -11,7 +11,9 @@ Each solution must score 1.  Variants of each HumanEval solution:
 The first two are wrong by construction, unless the tests do not look at the
 result; where the interpreter without a sandbox passes one as well, it is listed.
 
-    sandbox_humaneval.py CODE_TOOL DATA [mbpp] [mutants]
+Without "all" each problem has its own solution and one wrong variant.
+
+    sandbox_humaneval.py CODE_TOOL DATA [all]
 """
 
 import ast
@@ -59,10 +61,24 @@ OTHER = {
 
 
 class Mutation(ast.NodeTransformer):
-    """Changes the n-th place that can be changed."""
+    """Changes the n-th place of a function that can be changed.
 
-    def __init__(self, n):
+    Not of others: the judge takes a prompt's helper functions from the prompt,
+    which one interpreter for all would not.
+    """
+
+    def __init__(self, n, function):
         self.left = n
+        self.function = function
+
+    def visit_Module(self, node):
+        node.body = [
+            super(Mutation, self).generic_visit(child)
+            if getattr(child, "name", "") == self.function
+            else child
+            for child in node.body
+        ]
+        return node
 
     def is_here(self):
         self.left -= 1
@@ -87,12 +103,12 @@ class Mutation(ast.NodeTransformer):
 def mutants(row):
     """Programs, each with one place changed, spread over the places."""
     source = row["prompt"] + row["canonical_solution"]
-    counter = Mutation(1 << 30)
+    counter = Mutation(1 << 30, row["entry_point"])
     counter.visit(ast.parse(source))
     n_places = (1 << 30) - counter.left
     for n in sorted({n_places * i // 3 for i in range(3)}) if n_places else []:
         tree = ast.parse(source)
-        Mutation(n).visit(tree)
+        Mutation(n, row["entry_point"]).visit(tree)
         yield n, ast.unparse(tree)
 
 
@@ -123,36 +139,53 @@ def fenced(code):
     return "Let us see.\n```python\n" + code + "\n```\n"
 
 
-def humaneval_cases(rows):
-    for name, (line, row) in rows.items():
-        entry = row["entry_point"]
-        right = row["prompt"] + row["canonical_solution"]
-        case = {"row": line, "limits": {"cpu_s": 3}}
-        yield dict(case, id=name + " right", response=fenced(row["canonical_solution"]))
-        yield dict(case, id=name + " whole", response="<think>so</think>" + fenced(right))
-        yield dict(case, id=name + " none", response=fenced(NONE.lstrip() % entry))
-        yield dict(case, id=name + " nearly", response=fenced(right + NEARLY % (entry, entry)))
-
-
 def variant_text(row, kind):
     right, entry = row["prompt"] + row["canonical_solution"], row["entry_point"]
-    return right + (NONE % entry if kind == "none" else NEARLY % (entry, entry))
+    return {
+        "right": right,
+        "whole": right,
+        "none": right + NONE % entry,
+        "nearly": right + NEARLY % (entry, entry),
+    }[kind]
 
 
-def check_humaneval(tool, rows):
-    verdicts = score(tool, list(humaneval_cases(rows)))
-    counts = dict.fromkeys(("right", "whole", "none", "nearly"), 0)
-    for name, (_, row) in rows.items():
-        for kind in counts:
-            verdict = verdicts[name + " " + kind]
-            passed = verdict["outcome"] == "passed"
-            counts[kind] += passed
-            if not verdict["is_score"] or passed != (kind in ("right", "whole")):
-                if passed and plain_verdict(row, variant_text(row, kind)):
-                    print("%s %s is equivalent: its tests accept it" % (name, kind))
-                    continue
-                yield "%s %s: %s %s" % (name, kind, verdict["outcome"], verdict["detail"])
-    print("HumanEval passed: " + ", ".join("%s %d" % item for item in counts.items()))
+def response_with(row, kind):
+    if kind == "right":  # a completion of the prompt
+        return fenced(row["canonical_solution"])
+    return "<think>so</think>" + fenced(variant_text(row, kind))
+
+
+def kinds_of(n, is_all):
+    return ("right", "whole", "none", "nearly") if is_all else ("right", ("none", "nearly")[n % 2])
+
+
+def check_humaneval(tool, rows, is_all):
+    wanted = [(name, k) for n, name in enumerate(rows) for k in kinds_of(n, is_all)]
+    cases = [
+        {
+            "id": "%s %s" % (name, kind),
+            "row": rows[name][0],
+            "response": response_with(rows[name][1], kind),
+            "limits": {"cpu_s": 3},
+        }
+        for name, kind in wanted
+    ]
+    verdicts = score(tool, cases)
+    counts = {kind: [0, 0] for _, kind in wanted}
+    for name, kind in wanted:
+        verdict = verdicts["%s %s" % (name, kind)]
+        passed = verdict["outcome"] == "passed"
+        counts[kind][0] += passed
+        counts[kind][1] += 1
+        if verdict["is_score"] and passed == (kind in ("right", "whole")):
+            continue
+        row = rows[name][1]
+        if passed and plain_verdict(row, variant_text(row, kind)):
+            print("%s %s is equivalent: its tests accept it" % (name, kind))
+        else:
+            yield "%s %s: %s %s" % (name, kind, verdict["outcome"], verdict["detail"])
+    told = ", ".join("%s %d of %d" % (kind, *count) for kind, count in counts.items())
+    print("HumanEval passed: " + told)
 
 
 def check_mutants(tool, rows):
@@ -197,10 +230,9 @@ def main():
     tool, data, *more = sys.argv[1:]
     with gzip.open(os.path.join(data, "humaneval", "HumanEval.jsonl.gz"), "rt") as file:
         rows = {row["task_id"]: (line, row) for line, row in ((x, json.loads(x)) for x in file)}
-    faults = list(check_humaneval(tool, rows))
-    if "mutants" in more:
+    faults = list(check_humaneval(tool, rows, "all" in more))
+    if "all" in more:
         faults += check_mutants(tool, rows)
-    if "mbpp" in more:
         faults += check_mbpp(tool, os.path.join(data, "mbpp", "mbpp.jsonl"))
     for fault in faults:
         print("FAIL: " + fault)
