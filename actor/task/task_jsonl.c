@@ -89,7 +89,10 @@ static void take_final_answer(char **reference)
 {
     struct view answer = {*reference, strlen(*reference)};
     struct view inside;
-    if (answer_find_marked(answer, &inside) || answer_find_boxed(answer, &inside)) answer = inside;
+    if (answer_find_marked(answer, &inside) || answer_find_boxed(answer, &inside))
+        answer = inside;
+    else if (text_find(answer, "####", 0) != TEXT_NOWHERE)
+        answer.size_bytes = 0; // a mark, and nothing after it
     answer = text_trim(answer);
     char *out = text_copy(answer.bytes, answer.size_bytes);
     free(*reference);
