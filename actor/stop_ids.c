@@ -69,3 +69,17 @@ int stop_ids_init(struct stop_ids *s, const struct served_files *files, const st
                        "no token that ends a text: generation_config.json has no eos_token_id");
     return 0;
 }
+
+bool stop_ids_has(const struct stop_ids *s, uint32_t id)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->ids[i] == id) return true;
+    return false;
+}
+
+void stop_ids_add(struct stop_ids *s, const struct tokenizer *t, const char *token)
+{
+    uint32_t id;
+    if (tokenizer_find(t, token, &id) && !stop_ids_has(s, id) && s->count < STOP_IDS_MAX)
+        s->ids[s->count++] = id;
+}

@@ -8,6 +8,7 @@
 #ifndef ARGOSY_ACTOR_STOP_IDS_H
 #define ARGOSY_ACTOR_STOP_IDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,10 @@ struct stop_ids {
     uint32_t ids[STOP_IDS_MAX];
     size_t count; // at least 1
 };
+
+// The token of this text too, if there is such a token.
+void stop_ids_add(struct stop_ids *s, const struct tokenizer *t, const char *token);
+bool stop_ids_has(const struct stop_ids *s, uint32_t id);
 
 int stop_ids_init(struct stop_ids *s, const struct served_files *files, const struct tokenizer *t,
                   struct err *err);

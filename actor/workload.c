@@ -57,11 +57,27 @@ static int read_model_files(struct workload *w, struct err *err)
                        ", config.json a vocab_size of %" PRIu32,
                        tokenizer_id_limit(w->tokenizer) - 1, w->shape.vocab_size);
     if (stop_ids_init(&w->stop_ids, &w->files, w->tokenizer, err) != 0) return -1;
+    if (template_end(&w->template) != NULL)
+        stop_ids_add(&w->stop_ids, w->tokenizer, template_end(&w->template));
     for (size_t i = 0; i < w->stop_ids.count; i++)
         if (w->stop_ids.ids[i] >= w->shape.vocab_size)
             return err_set(err, ERR_MISMATCH, "stop id %" PRIu32 " is outside the vocabulary",
                            w->stop_ids.ids[i]);
     return 0;
+}
+
+static struct view served_view(const struct workload *w, const char *name)
+{
+    const struct served_file *file = served_files_find(&w->files, name);
+    return file == NULL ? (struct view){0} : served_file_bytes(file);
+}
+
+static int init_template(struct workload *w, const char *text, struct err *err)
+{
+    const struct template_files files = {served_view(w, "tokenizer_config.json"),
+                                         served_view(w, "chat_template.jinja"),
+                                         served_view(w, "chat_template.json")};
+    return template_init_for_model(&w->template, text, &files, err);
 }
 
 struct spec_head {
@@ -135,9 +151,9 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
     if (json_is_present(template)) text = json_to_string(template, NULL);
     if (text == NULL) return err_set(err, ERR_USAGE, "spec.template: want text");
     if (read_suffix(w, json_member(root, "prompt_suffix"), err) != 0 ||
-        template_init(&w->template, text, err) != 0 ||
         served_files_init(&w->files, json_member(root, "files"), json_member(root, "data"), files,
                           n_files, err) != 0 ||
+        init_template(w, text, err) != 0 ||
         init_rewards(w, json_member(root, "rewards"), files, n_files, err) != 0 ||
         read_purpose(w, task, json_member(root, "corpus"), err) != 0)
         return -1;
@@ -216,12 +232,13 @@ uint64_t workload_prompt_count(const struct workload *w, enum lease_kind kind)
 static int encode_prompt(const struct workload *w, const struct problem *problem,
                          struct token_ids *ids, struct err *err)
 {
-    struct text_buffer text;
-    text_buffer_init(&text);
-    template_add(&w->template, &problem->conversation, &text);
-    tokenizer_add_prefix(w->tokenizer, ids);
-    int result = tokenizer_encode(w->tokenizer, text.bytes, text.size_bytes, ids, err);
-    text_buffer_fini(&text);
+    struct rendering r;
+    rendering_init(&r);
+    int result = template_render(&w->template, &problem->conversation, true, &r, err);
+    struct view text = text_buffer_view(&r.text);
+    if (!template_is_whole(&w->template)) tokenizer_add_prefix(w->tokenizer, ids);
+    if (result == 0) result = tokenizer_encode(w->tokenizer, text.bytes, text.size_bytes, ids, err);
+    rendering_fini(&r);
     if (result != 0) return -1;
     if (ids->count == 0) return err_set(err, ERR_FORMAT, "the prompt is empty");
     if (ids->count >= w->shape.context_length)
@@ -301,10 +318,19 @@ static void fill_weights(struct document *d, size_t count, float weight)
     d->n_tokens = (uint32_t)count;
 }
 
+// Whether a conversation ends in the token that ends an answer, and at most a
+// newline after it.
+static bool is_ended(const struct workload *w, const struct token_ids *ids)
+{
+    for (size_t i = ids->count; i > 0 && i + 2 > ids->count; i--)
+        if (stop_ids_has(&w->stop_ids, ids->items[i - 1])) return true;
+    return false;
+}
+
 static int encode_document(const struct workload *w, const struct corpus_text *text,
                            struct token_ids *ids, struct document *out, struct err *err)
 {
-    tokenizer_add_prefix(w->tokenizer, ids);
+    if (!text->is_whole) tokenizer_add_prefix(w->tokenizer, ids);
     fill_weights(out, ids->count, 0);
     size_t at = 0;
     for (uint32_t i = 0; i < text->n_segments; i++) {
@@ -315,7 +341,7 @@ static int encode_document(const struct workload *w, const struct corpus_text *t
         fill_weights(out, ids->count, text->segments[i].weight);
         at += size_bytes;
     }
-    token_ids_add(ids, w->stop_ids.ids[0]);
+    if (!text->is_whole || !is_ended(w, ids)) token_ids_add(ids, w->stop_ids.ids[0]);
     fill_weights(out, ids->count, 1);
     uint32_t room = w->shape.context_length;
     if (room > w->document_max) room = w->document_max;
@@ -374,13 +400,6 @@ void workload_allow_commands(struct workload *w)
     w->rewards.are_commands_allowed = true;
 }
 
-static bool is_stop_id(const struct workload *w, uint32_t id)
-{
-    for (size_t i = 0; i < w->stop_ids.count; i++)
-        if (w->stop_ids.ids[i] == id) return true;
-    return false;
-}
-
 int workload_score(struct workload *w, uint64_t ticket, const struct prompt *prompt,
                    const uint32_t *response, uint32_t n_tokens, enum finish_reason finish,
                    struct err *err)
@@ -388,7 +407,7 @@ int workload_score(struct workload *w, uint64_t ticket, const struct prompt *pro
     if (w->task.kind == NULL) return err_set(err, ERR_USAGE, "spec: there is no task");
     struct reward_case c = {
         .problem = prompt->problem, .is_stopped = finish == FINISH_STOP, .n_tokens = n_tokens};
-    if (n_tokens > 0 && is_stop_id(w, response[n_tokens - 1])) n_tokens--;
+    if (n_tokens > 0 && stop_ids_has(&w->stop_ids, response[n_tokens - 1])) n_tokens--;
     char *bytes = tokenizer_decode(w->tokenizer, response, n_tokens, false, &c.response.size_bytes);
     c.response.bytes = bytes;
     const int result = rewards_submit(&w->rewards, ticket, &c, clock_now_ms(), err);
@@ -424,6 +443,6 @@ char *workload_text(const struct workload *w, const uint32_t *tokens, uint32_t n
 
 char *workload_response(const struct workload *w, const uint32_t *tokens, uint32_t n_tokens)
 {
-    if (n_tokens > 0 && is_stop_id(w, tokens[n_tokens - 1])) n_tokens--;
+    if (n_tokens > 0 && stop_ids_has(&w->stop_ids, tokens[n_tokens - 1])) n_tokens--;
     return workload_text(w, tokens, n_tokens);
 }

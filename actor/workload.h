@@ -10,15 +10,16 @@
  * refused):
  *   {"seed": 1,
  *    "prompt_suffix": text put after each problem,
- *    "template": "r1_zero" | "short" | "plain" | any text with {prompt},
+ *    "template": "auto" | a name of template_names() | any text with {prompt},
  *    "task":    {"name": "dials" | "jsonl" | "countdown" | "chain_sum" | ..., ...},
  *    "rewards": [{"name": "accuracy", "weight": 1}, {"name": "format"}, ...],
  *    "corpus":  {"name": "dials" | "jsonl" | "worked", ...},
  *    "files":   {"train": NAMES, "eval": NAMES, "sft": NAMES},
  *    "data":    {"on_bad_row": "stop" | "skip", "prompt_key": ..., "grader": ...}}
  * The keys of tasks and corpora stand in the tables of task_*.c, generate_*.c,
- * dials.c and corpus_*.c.  Files: config.json and tokenizer.json; generation_config.json
- * and tokenizer_config.json where the model has them; data files by any name.
+ * dials.c and corpus_*.c.  Files: config.json and tokenizer.json; where the
+ * model has them generation_config.json, tokenizer_config.json, chat_template.jinja
+ * and chat_template.json; data files by any name.
  *
  * Thread-safe for readers once created; scoring and polling are one thread's.
  * Scoring is asked for and collected separately, because a scorer may be a

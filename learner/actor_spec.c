@@ -12,8 +12,9 @@
 
 #define PATH_BYTES 4096
 
-static const char *const model_files[] = {"config.json", "tokenizer.json", "generation_config.json",
-                                          "tokenizer_config.json"};
+static const char *const model_files[] = {
+    "config.json",           "tokenizer.json",      "generation_config.json",
+    "tokenizer_config.json", "chat_template.jinja", "chat_template.json"};
 #define TOKENIZER model_files[1]
 
 static char *keep(struct actor_spec *s, const char *text)

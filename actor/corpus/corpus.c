@@ -43,6 +43,7 @@ void corpus_text_add_prompt(struct corpus_text *t, const struct template *templa
     struct conversation conversation = {0};
     conversation_add(&conversation, "user", (struct view){prompt, strlen(prompt)});
     template_add(template, &conversation, &t->text);
+    t->is_whole = template_is_whole(template);
     conversation_fini(&conversation);
     corpus_text_close_segment(t, weight);
 }

@@ -3,7 +3,7 @@
  *
  * Document n is a pure function of (spec, files, n).  It is text in segments,
  * each with the loss weight of its tokens; the end-of-text token follows with
- * weight 1.  Segments meet where tokens do.
+ * weight 1, unless what was learned ends in one.  Segments meet where tokens do.
  */
 #ifndef ARGOSY_ACTOR_CORPUS_CORPUS_H
 #define ARGOSY_ACTOR_CORPUS_CORPUS_H
@@ -22,6 +22,7 @@ struct corpus_text {
         float weight;
     } * segments; // malloc'ed
     uint32_t n_segments, room;
+    bool is_whole; // a template wrote it that is (template.h): no BOS is put before it
 };
 void corpus_text_init(struct corpus_text *t);
 void corpus_text_fini(struct corpus_text *t);

@@ -87,7 +87,8 @@ static int render(const struct corpus_jsonl_state *s, const struct conversation 
 {
     struct rendering rendering;
     rendering_init(&rendering);
-    const int result = template_render(s->template, c, false, &rendering, err);
+    const int result = template_render_example(s->template, c, &rendering, err);
+    out->is_whole = template_is_whole(s->template);
     size_t at = 0;
     for (size_t i = 0; result == 0 && i < rendering.n_parts; i++) {
         text_buffer_add(&out->text, rendering.text.bytes + at, rendering.parts[i].size_bytes);

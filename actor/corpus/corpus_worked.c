@@ -97,6 +97,7 @@ static int write_prompt(const struct corpus_worked_state *s, const struct proble
     struct rendering r;
     rendering_init(&r);
     int result = template_render(s->template, &p->conversation, true, &r, err);
+    out->is_whole = template_is_whole(s->template);
     if (result == 0) {
         struct view prompt = text_trim(text_buffer_view(&r.text));
         const char *open = "<think>";

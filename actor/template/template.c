@@ -151,6 +151,11 @@ bool template_ends_answers(const struct template *t)
     return t->chat != NULL;
 }
 
+const char *template_end(const struct template *t)
+{
+    return t->chat == NULL ? NULL : t->chat->end;
+}
+
 static void add_string(struct rendering *out, enum part_kind kind, const char *text)
 {
     rendering_add(out, kind, text, strlen(text));

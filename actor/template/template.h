@@ -54,6 +54,7 @@ bool template_is_whole(const struct template *t);
 // A finished answer ends in the model's own token for that: nothing (an EOS)
 // must be put after it.
 bool template_ends_answers(const struct template *t);
+const char *template_end(const struct template *t); // that token's text, or NULL
 
 enum part_kind {
     PART_FRAME,   // the template's own words

@@ -449,7 +449,7 @@ static void a_document_or_prompt_longer_than_the_context_is_refused(void **state
     assert_int_equal(err.code, ERR_LIMIT);
     assert_non_null(strstr(err.text, "261 tokens, at most 256"));
     workload_destroy(w);
-    w = create(&s, "{\"template\":\"abcdef{prompt}\",\"task\":{\"name\":\"jsonl\"},"
+    w = create(&s, "{\"template\":\"a b c d e f {prompt}\",\"task\":{\"name\":\"jsonl\"},"
                    "\"files\":{\"train\":\"data/x.jsonl\"}}");
     assert_int_equal(workload_prompt(w, LEASE_GENERATE, 0, &p, &err), -1);
     assert_int_equal(err.code, ERR_LIMIT);
