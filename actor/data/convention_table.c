@@ -13,6 +13,12 @@ static bool has(struct json row, const char *key)
     return json_is_present(json_member(row, key));
 }
 
+// A column that is there, be it empty: a row without its answer is still of its kind.
+static bool has_column(struct json row, const char *key)
+{
+    return json_member(row, key).value != NULL;
+}
+
 static bool has_list(struct json row, const char *key)
 {
     return json_is_array(json_member(row, key));
@@ -339,12 +345,12 @@ static int read_question(struct json row, struct row_content *out, struct err *e
 
 static bool fits_question(struct json row)
 {
-    return has(row, "question") && has(row, "answer");
+    return has(row, "question") && has_column(row, "answer");
 }
 
 static bool fits_problem(struct json row)
 {
-    return has(row, "problem") && (has(row, "answer") || has(row, "solution"));
+    return has(row, "problem") && (has_column(row, "answer") || has_column(row, "solution"));
 }
 
 static int read_problem(struct json row, struct row_content *out, struct err *err)
@@ -358,7 +364,7 @@ static int read_problem(struct json row, struct row_content *out, struct err *er
 
 static bool fits_answer(struct json row)
 {
-    return has(row, "prompt") && has(row, "answer");
+    return has(row, "prompt") && has_column(row, "answer");
 }
 
 static int read_answer(struct json row, struct row_content *out, struct err *err)
@@ -370,7 +376,7 @@ static int read_answer(struct json row, struct row_content *out, struct err *err
 
 static bool fits_label(struct json row)
 {
-    return (has(row, "prompt") || has(row, "input")) && has(row, "label");
+    return (has(row, "prompt") || has(row, "input")) && has_column(row, "label");
 }
 
 static int read_label(struct json row, struct row_content *out, struct err *err)
