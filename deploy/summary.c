@@ -12,6 +12,7 @@
 
 #define PATH_BYTES 4096
 #define FILE_BYTES_MAX (64u << 20)
+#define METRICS_BYTES_MAX ((size_t)1 << 30)
 #define LEDGER_MS 120000u
 
 // Evaluations of a stage, ascending step.
@@ -23,6 +24,7 @@ struct evals {
 struct totals {
     struct json_document *base, *final;
     uint64_t steps;
+    double skipped_rows; // of data files, passed over because they are bad
     double max_abs_diff;
     uint64_t issued, trained, dropped, in_flight, returned;
     bool balanced;
@@ -99,6 +101,20 @@ static int take_result(struct totals *t, const char *folder, struct err *err)
     return 0;
 }
 
+static int take_skipped(struct totals *t, const char *folder, struct err *err)
+{
+    static const char key[] = "\"data/skipped_rows\":";
+    char path[PATH_BYTES], *bytes;
+    size_t size_bytes;
+    if (file_join(path, sizeof path, folder, "metrics.jsonl", err) != 0) return -1;
+    if (!file_exists(path)) return 0;
+    if (file_read(path, METRICS_BYTES_MAX, &bytes, &size_bytes, err) != 0) return -1;
+    for (const char *at = strstr(bytes, key); at != NULL; at = strstr(at + 1, key))
+        t->skipped_rows += strtod(at + sizeof key - 1, NULL);
+    free(bytes);
+    return 0;
+}
+
 // The ledger tool recomputes its sums from the stage's journal.
 static int take_ledger(struct totals *t, const char *folder, struct err *err)
 {
@@ -132,6 +148,7 @@ static void write_totals(struct json_writer *w, const struct totals *t, double s
     if (t->final != NULL) json_put_value(w, "final", json_root(t->final));
     json_put_u64(w, "steps", t->steps);
     json_put_double(w, "seconds", seconds);
+    json_put_double(w, "skipped_rows", t->skipped_rows);
     json_put_double(w, "rollout_corr_max_abs_diff", t->max_abs_diff);
     json_open(w, "ledger", '{');
     json_put_u64(w, "issued", t->issued);
@@ -154,6 +171,7 @@ int summary_write(const char *run_folder, const char *const *folders, size_t n_f
     for (size_t i = 0; i < n_folders && status == 0; i++) {
         status = take_evals(&t, folders[i], err);
         if (status == 0) status = take_result(&t, folders[i], err);
+        if (status == 0) status = take_skipped(&t, folders[i], err);
         if (status == 0) status = take_ledger(&t, folders[i], err);
     }
     char path[PATH_BYTES];
@@ -232,6 +250,9 @@ int summary_print(const char *run_folder, struct err *err)
            json_to_double(json_member(root, "rollout_corr_max_abs_diff")),
            json_to_bool(json_member(json_member(root, "ledger"), "balanced")) ? "balanced"
                                                                               : "NOT BALANCED");
+    const double skipped = json_to_double(json_member(root, "skipped_rows"));
+    if (skipped > 0)
+        printf("data:    %.0f bad rows skipped (named in the actors' logs)\n", skipped);
     printf("model:   %s\n", json_to_string(json_member(root, "model"), NULL));
     json_destroy(d);
     return 0;
