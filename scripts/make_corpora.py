@@ -2,8 +2,9 @@
 """Writes the hostile inputs of the fuzz targets of proto and of model files (`make corpora`).
 
 Into tests/fuzz/corpus/{envelope,wire,wire_bounds,journal,object}, and some of those of
-shape, export_config and safetensors; the layout of an input is in the head of its fuzz target.  Files that are there under other names, such as
-inputs that once broke a target, stay.
+shape, export_config, weight_index and safetensors; the layout of an input is in the head
+of its fuzz target.  Files that are there under other names, such as inputs that once broke
+a target, stay.
 """
 import json
 import pathlib
@@ -442,6 +443,28 @@ def write_tensors():
         text = json.dumps(header).encode()
         put("safetensors", title, struct.pack("<Q", len(text)) + text + data)
 
+    one, two = (f"model-0000{i}-of-00002.safetensors" for i in (1, 2))
+    right = {name: two if name == "model.norm.weight" else one for name in shapes}
+    first = "model.embed_tokens.weight"
+    for title, index in {
+        "good": {"metadata": {"total_size": 1}, "weight_map": right},
+        "all-in-one": {"weight_map": dict.fromkeys(right, one)},
+        "swapped": {"weight_map": {n: one if f == two else two for n, f in right.items()}},
+        "one-missing": {"weight_map": {n: f for n, f in right.items() if n != first}},
+        "one-more": {"weight_map": {**right, "lm_head.weight": one}},
+        "no-file": {"weight_map": {**right, first: "gone.safetensors"}},
+        "the-index": {"weight_map": {**right, first: "model.safetensors.index.json"}},
+        "up": {"weight_map": {**right, first: "../x.safetensors"}},
+        "hidden": {"weight_map": {**right, first: ".safetensors"}},
+        "long": {"weight_map": {**right, first: "x" * 5000 + ".safetensors"}},
+        "zero": {"weight_map": {**right, first: one + "\0"}},
+        "number": {"weight_map": {**right, first: 1}},
+        "list": {"weight_map": list(right)},
+        "empty": {"weight_map": {}},
+        "none": {},
+    }.items():
+        put("weight_index", title, json.dumps(index).encode())
+    put("weight_index", "cut", json.dumps({"weight_map": right}).encode()[:-9])
     run("fp8")
     run("fp8-nan", fill=0x7F)
     run("fp8-scaled", [(scale, [1, 1], "F32", struct.pack("<f", 0.5))])

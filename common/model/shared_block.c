@@ -127,7 +127,9 @@ static int open_held(const struct holder *holder)
     if (n_bytes < (ssize_t)(sizeof ours - 1) || memcmp(target, ours, sizeof ours - 1) != 0)
         return -1;
     int fd = reopen(holder->pid, holder->fd);
-    if (fd >= 0 && fcntl(fd, F_GET_SEALS) != SEALS) {
+    // Some kernels add a seal of their own.
+    int seals = fd >= 0 ? fcntl(fd, F_GET_SEALS) : -1;
+    if (fd >= 0 && (seals < 0 || (seals & SEALS) != SEALS)) {
         close(fd);
         return -1;
     }
