@@ -117,11 +117,27 @@ static void renew(struct math_work *w, uint64_t *n_steps)
     w->n_steps = 0;
 }
 
+// Without the emphasis and the quotes of the text around.
+static struct view unquoted(struct view text)
+{
+    for (;;) {
+        text = text_trim(text);
+        size_t n = text.size_bytes;
+        char first = n < 2 ? 0 : text.bytes[0];
+        bool is_quoted =
+            (first == '*' || first == '`' || first == '"') && text.bytes[n - 1] == first;
+        if (!is_quoted) return text;
+        text = text_part(text, 1, n - 1);
+    }
+}
+
 void math_compare(struct view gold, struct view answer, struct math_verdict *out)
 {
     struct math_work w;
     math_work_init(&w);
     *out = (struct math_verdict){0};
+    gold = unquoted(gold);
+    answer = unquoted(answer);
     // The answer first and on its own budget: its hash depends on nothing else.
     struct reading a = read_answer(&w, answer, READ_GROUPS);
     struct view answer_plain = math_text_plain(&w, answer);
@@ -132,7 +148,7 @@ void math_compare(struct view gold, struct view answer, struct math_verdict *out
     if (g.tree != NULL) math_hash(&w, g.tree);
     renew(&w, &out->n_steps);
 
-    out->is_same = is_same_view(text_trim(gold), text_trim(answer));
+    out->is_same = is_same_view(gold, answer);
     if (!out->is_same && g.tree != NULL && a.tree != NULL)
         out->is_same = math_same(&w, g.tree, a.tree);
     if (!out->is_same && answer_plain.size_bytes > 0 && (is_text(&g) || is_text(&a)))

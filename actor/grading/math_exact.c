@@ -255,28 +255,18 @@ bool exact_is_root_odd(const struct exact *a)
     return mpz_odd_p(under(a)) != 0;
 }
 
-static uint64_t power_modulo(uint64_t base, uint64_t exponent, uint64_t prime)
-{
-    mpz_t b, e, p;
-    mpz_init_set_ui(b, base);
-    mpz_init_set_ui(e, exponent);
-    mpz_init_set_ui(p, prime);
-    mpz_powm(b, b, e, p);
-    uint64_t out = mpz_get_ui(b);
-    mpz_clears(b, e, p, NULL);
-    return out;
-}
-
 uint64_t exact_modulo(const struct exact *a, uint64_t prime, bool *is_known)
 {
     uint64_t numerator = mpz_fdiv_ui(over(a), prime), denominator = mpz_fdiv_ui(under(a), prime);
     *is_known = denominator != 0;
     if (!*is_known || denominator == 1) return numerator;
-    mpz_t product;
-    mpz_init_set_ui(product, numerator);
-    mpz_mul_ui(product, product, power_modulo(denominator, prime - 2, prime));
-    uint64_t out = mpz_fdiv_ui(product, prime);
-    mpz_clear(product);
+    mpz_t inverse, modulus;
+    mpz_init_set_ui(inverse, denominator);
+    mpz_init_set_ui(modulus, prime);
+    mpz_invert(inverse, inverse, modulus);
+    mpz_mul_ui(inverse, inverse, numerator);
+    uint64_t out = mpz_fdiv_ui(inverse, prime);
+    mpz_clears(inverse, modulus, NULL);
     return out;
 }
 

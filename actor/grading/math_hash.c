@@ -23,12 +23,15 @@ static bool is_name(const struct math_node *node)
         return node->function == MATH_ABS && is_name(node->children[0]);
     case MATH_PRODUCT: {
         const struct math_node *first = node->children[0];
+        if (first->kind == MATH_POWER) first = first->children[0]; // f^{-1}(x)
         bool is_function = is_named(first, 'f') || is_named(first, 'g') || is_named(first, 'h') ||
                            is_named(first, 'P') || is_named(first, 'p');
         for (uint32_t i = 0; i < node->n_children; i++) {
             enum math_kind kind = node->children[i]->kind;
+            if (i == 0 && is_function) continue;
             if (kind != MATH_SYMBOL && kind != MATH_E && kind != MATH_I &&
-                !(is_function && (kind == MATH_NUMBER || kind == MATH_TUPLE)))
+                !(is_function &&
+                  (kind == MATH_NUMBER || kind == MATH_TUPLE || kind == MATH_RELATION)))
                 return false;
         }
         return true;

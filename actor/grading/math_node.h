@@ -101,7 +101,8 @@ struct math_node {
     uint8_t value_state;     // 0 not tried, 1 found, 2 there is none
     uint64_t hash;           // equal for equal values
     uint64_t structure_hash; // math_hash.c's, 0: not tried
-    uint64_t witness;        // of rational functions: differs where values do, 0: not known
+    bool has_witness;
+    uint64_t witness; // of rational functions: differs where values do, 0: not known
 };
 
 struct math_node *math_node_new(struct math_work *w, enum math_kind kind, uint32_t n_children);

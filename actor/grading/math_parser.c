@@ -71,6 +71,21 @@ struct math_node *math_parse_list(struct math_parser *p)
     return list;
 }
 
+// A value with "plus or minus" is two.
+void math_spread_signs(struct math_parser *p, struct math_node *list)
+{
+    for (uint32_t i = 0; i < list->n_children; i++) {
+        struct math_node *value = list->children[i];
+        if (!math_node_has(value, MATH_SIGNED)) continue;
+        if (!math_spend(p->w, 200)) {
+            p->has_failed = true;
+            return;
+        }
+        list->children[i] = math_node_pair(p->w, MATH_LIST, math_node_with_sign(p->w, value, 1),
+                                           math_node_with_sign(p->w, value, -1));
+    }
+}
+
 // --- brackets ------------------------------------------------------------------------------------
 
 // After the opening token: (a), (a, b), [a, b), \{a, b\}, \lvert a \rvert ...
@@ -93,6 +108,7 @@ struct math_node *math_parse_brackets(struct math_parser *p)
     bool is_interval = (open == '(' || open == '[') && (close == '(' || close == '[');
     if (open != close && !is_interval) return math_parser_fail(p);
     if (open == '{') {
+        math_spread_signs(p, list);
         list->kind = MATH_SET;
         return list;
     }
@@ -296,11 +312,7 @@ struct math_node *math_parse_clause(struct math_parser *p)
     if (first->kind == TOKEN_RELATION && first->code <= MATH_ABOUT) p->at++;
     bool is_labelled = skip_label(p);
     if (!is_labelled && math_parser_peek(p)->kind == TOKEN_WORD) return parse_words(p);
-    struct math_node *clause = parse_related(p);
-    if (clause == NULL || !math_node_has(clause, MATH_SIGNED)) return clause;
-    if (!math_spend(p->w, 200)) return math_parser_fail(p);
-    return math_node_pair(p->w, MATH_LIST, math_node_with_sign(p->w, clause, 1),
-                          math_node_with_sign(p->w, clause, -1));
+    return parse_related(p);
 }
 
 // --- the answer ----------------------------------------------------------------------------------
@@ -309,6 +321,7 @@ struct math_node *math_parse(struct math_work *w, struct math_tokens *tokens)
 {
     struct math_parser p = {.w = w, .tokens = tokens->tokens};
     struct math_node *list = math_parse_list(&p);
+    if (list != NULL) math_spread_signs(&p, list);
     if (list == NULL || p.has_failed || math_parser_peek(&p)->kind != TOKEN_END ||
         list->n_children == 0)
         return NULL;

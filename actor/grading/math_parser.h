@@ -31,6 +31,8 @@ struct math_node *math_parse_sum(struct math_parser *p);
 // What is between brackets, separated by commas, up to the closing token, which
 // is left; a list even if there is one value (math_parser.c).
 struct math_node *math_parse_list(struct math_parser *p);
+// Each member with a "plus or minus" in it becomes two; the list is a list then.
+void math_spread_signs(struct math_parser *p, struct math_node *list);
 // A clause: sets and values, related to each other.
 struct math_node *math_parse_clause(struct math_parser *p);
 struct math_node *math_parse_matrix(struct math_parser *p);

@@ -83,7 +83,7 @@ static bool same_based(struct math_work *w, struct math_node *gold, struct math_
         return false;
     if (gold->kind == MATH_BASED) gold = gold->children[0];
     if (answer->kind == MATH_BASED) answer = answer->children[0];
-    return gold->kind == MATH_NUMBER && answer->kind == MATH_NUMBER && math_same(w, gold, answer);
+    return math_is_scalar(gold) && math_is_scalar(answer) && math_same(w, gold, answer);
 }
 
 // 1:4 is 2:8 and 1/4; a time of day is only itself.

@@ -17,7 +17,9 @@ static struct math_node *parse_group(struct math_parser *p)
     struct math_node *list = math_parse_list(p);
     if (list == NULL || !math_parser_take(p, TOKEN_GROUP_CLOSE) || list->n_children == 0)
         return math_parser_fail(p);
-    return list->n_children == 1 ? list->children[0] : list;
+    if (list->n_children == 1) return list->children[0];
+    math_spread_signs(p, list);
+    return list;
 }
 
 static bool is_plain_digits(const struct token *t)
@@ -441,6 +443,18 @@ static struct math_node *in_degrees(struct math_parser *p, struct math_node *nod
     return math_node_pair(p->w, MATH_PRODUCT, node, scale);
 }
 
+// 4^{\text{th}}: an ending, which says nothing of the value.
+static bool take_ending(struct math_parser *p)
+{
+    struct token *t = math_parser_peek(p);
+    if (t[0].kind != TOKEN_CARET || t[1].kind != TOKEN_GROUP_OPEN || t[2].kind != TOKEN_WORD ||
+        t[3].kind != TOKEN_GROUP_CLOSE)
+        return false;
+    p->at += 4;
+    add_unit(p, t[2].name, 0);
+    return true;
+}
+
 static struct math_node *parse_power(struct math_parser *p)
 {
     if (!math_parser_enter(p)) return NULL;
@@ -450,6 +464,8 @@ static struct math_node *parse_power(struct math_parser *p)
     while (node != NULL) {
         if (take_degree(p)) {
             node = in_degrees(p, node);
+        } else if (take_ending(p)) {
+            continue;
         } else if (math_parser_peek(p)->kind == TOKEN_CARET && !has_power) {
             p->at++;
             struct math_node *power = parse_exponent(p);
@@ -572,6 +588,12 @@ static struct math_node *with_sign(struct math_parser *p, struct math_node *term
                                    int either)
 {
     if (sign > 0 && either == 0) return term;
+    if (term->kind == MATH_BASED && either == 0) { // -37_8 is digits with a sign, and a base
+        struct math_node *negated = math_node_new(p->w, MATH_NEGATED, 1);
+        negated->children[0] = term->children[0];
+        term->children[0] = negated;
+        return term;
+    }
     struct math_node *node = math_node_new(p->w, either == 0 ? MATH_NEGATED : MATH_SIGNED, 1);
     node->children[0] = term;
     // a minus before "plus or minus" turns it round

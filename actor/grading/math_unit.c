@@ -40,6 +40,7 @@ static const char *const units[] = {
     "degree deg",
     "radian rad",
     "percent pct percentage",
+    "th st nd rd",
     "am",
     "pm",
     "hz hertz",

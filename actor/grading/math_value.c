@@ -118,13 +118,13 @@ const struct exact *math_exact_value(struct math_work *w, struct math_node *node
 
 // --- in balls ------------------------------------------------------------------------------------
 
-// Between 1/4 and 2.25, on 40 random bits; from the third point on some, at the
-// last one all, are negative.
+// Between 1/4 and 2.25, on 40 random bits; at the third point all are negative,
+// after that half of them.
 static const struct ball *symbol_value(struct math_work *w, uint64_t name, unsigned point)
 {
     uint64_t random = math_random(name, point);
     int64_t size = (int64_t)(random >> 24) * 2 + (INT64_C(1) << 38);
-    bool is_negative = point == 3 || (point == 2 && (random & 1) != 0);
+    bool is_negative = point == VALUE_POINTS || (point > VALUE_POINTS && (random & 1) != 0);
     return ball_of_parts(w, is_negative ? -size : size, 40);
 }
 
@@ -286,12 +286,20 @@ static uint64_t combine(const uint64_t *parts, size_t n)
     return out == 0 ? 1 : out;
 }
 
+// Of a rational function exactly; 0: it is none, or not known.
 static uint64_t find_witness(struct math_work *w, struct math_node *node)
 {
     uint64_t at[FIELD_POINTS];
     for (unsigned i = 0; i < FIELD_POINTS; i++)
         if (!math_field_value(w, node, i, &at[i])) return 0;
     return combine(at, FIELD_POINTS);
+}
+
+static uint64_t witness(struct math_work *w, struct math_node *node)
+{
+    if (!node->has_witness) node->witness = find_witness(w, node);
+    node->has_witness = true;
+    return node->witness;
 }
 
 static bool find_value(struct math_work *w, struct math_node *node)
@@ -305,11 +313,10 @@ static bool find_value(struct math_work *w, struct math_node *node)
             return false;
     }
     node->hash = combine(at, VALUE_POINTS);
-    node->witness = find_witness(w, node);
     const struct exact *exact = math_exact_value(w, node);
     if (exact != NULL && exact_is_wider(exact, BALL_DIGITS_BITS - 8)) {
         // more digits than those hashed: the exact ones tell such numbers apart
-        uint64_t both[2] = {node->hash, node->witness};
+        uint64_t both[2] = {node->hash, witness(w, node)};
         node->hash = combine(both, 2);
     }
     return true;
@@ -336,7 +343,9 @@ static bool differ_at(struct math_work *w, struct math_node *a, struct math_node
 
 bool math_values_differ(struct math_work *w, struct math_node *a, struct math_node *b)
 {
-    if (a->witness != 0 && b->witness != 0) return a->witness != b->witness;
+    const struct exact *left = math_exact_value(w, a), *right = math_exact_value(w, b);
+    if (left != NULL && right != NULL) return exact_compare(left, right) != 0;
+    if (witness(w, a) != 0 && witness(w, b) != 0) return witness(w, a) != witness(w, b);
     if (!math_node_has(a, MATH_SYMBOL)) return false;
     for (unsigned point = VALUE_POINTS; point < VALUE_POINTS_ALL; point++)
         if (differ_at(w, a, b, point)) return true;

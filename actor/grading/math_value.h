@@ -11,8 +11,8 @@
 #include "actor/grading/math_ball.h"
 #include "actor/grading/math_node.h"
 
-#define VALUE_POINTS 2     // symbols positive: the points of the hash
-#define VALUE_POINTS_ALL 4 // then of mixed sign
+#define VALUE_POINTS 2      // symbols positive: the points of the hash
+#define VALUE_POINTS_ALL 10 // then of mixed sign
 
 bool math_is_scalar(const struct math_node *node); // by its kind
 
@@ -20,11 +20,11 @@ bool math_is_scalar(const struct math_node *node); // by its kind
 const struct exact *math_exact_value(struct math_work *w, struct math_node *node);
 // At one point; NULL where it is not known.
 const struct ball *math_ball_value(struct math_work *w, struct math_node *node, unsigned point);
-// Sets hash and witness of a scalar; false: it has no value that we know.
+// Sets the hash of a scalar; false: it has no value that we know.
 bool math_value_find(struct math_work *w, struct math_node *node);
 
-// Scalars of equal hash: whether they differ after all, where symbols are
-// negative or by a witness.
+// Scalars of equal hash: whether they differ after all, exactly where that can be
+// told, or where symbols are negative.
 bool math_values_differ(struct math_work *w, struct math_node *a, struct math_node *b);
 
 // The hash of (left - right) up to a constant factor, and the sign of that at the
