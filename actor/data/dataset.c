@@ -8,6 +8,7 @@
 #include "actor/text/text_buffer.h"
 #include "common/base/log.h"
 
+#define BAD_ROWS_NAMED 100u // in the log, of those left out
 #define ATTEMPT_SALT UINT64_C(0x9e3779b97f4a7c15)
 
 // --- which row -----------------------------------------------------------------------------------
@@ -103,8 +104,11 @@ static void leave_out_bad_rows(struct dataset *d)
             CHECK(d->bad != NULL);
         }
         d->bad[d->n_bad++] = row;
-        log_line(LOG_WARN, "skipped row: %s", why.text);
+        if (d->n_bad <= BAD_ROWS_NAMED) log_line(LOG_WARN, "skipped row: %s", why.text);
     }
+    if (d->n_bad > 0)
+        log_line(LOG_WARN, "skipped rows: %zu of %" PRIu64 " are left out", d->n_bad,
+                 d->rows.n_rows);
 }
 
 static int settle_file(struct dataset *d, size_t i, struct err *err)

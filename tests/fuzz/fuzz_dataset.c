@@ -11,6 +11,7 @@
 
 #include "actor/data/contamination.h"
 #include "actor/data/dataset.h"
+#include "common/base/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
 
@@ -124,6 +125,7 @@ static void open_and_ask(int flags, const struct served_file *served, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
     if (size_bytes == 0) return 0;
+    log_init("fuzz", LOG_ERROR);
     const int flags = bytes[0];
     const uint8_t *rest = bytes + 1, *cut = memchr(rest, 1, size_bytes - 1);
     const size_t n_first = cut == NULL ? size_bytes - 1 : (size_t)(cut - rest);
