@@ -19,6 +19,16 @@ struct batch_limits batch_limits_for(uint32_t n_lanes, uint32_t pack_tokens,
     return (struct batch_limits){n_lanes, n_rows, 2 * pages_for(n_rows) + 8, 2 * n_rows};
 }
 
+struct gradient_limits batch_gradient_limits(const struct batch_limits *limits, bool recompute)
+{
+    return (struct gradient_limits){
+        .n_rows_max = limits->n_rows_max,
+        .n_pages_max = limits->n_pages_max,
+        .n_items_max = limits->n_items_max,
+        .recompute = recompute,
+    };
+}
+
 static uint32_t prompt_rows(const struct sample *s)
 {
     return s->n_prompt_tokens;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "learner/gradient.h"
 #include "learner/pack.h"
 #include "learner/samples.h"
 
@@ -27,6 +28,8 @@ struct batch_limits {
 // most such packs and for any one sequence.
 struct batch_limits batch_limits_for(uint32_t n_lanes, uint32_t pack_tokens,
                                      uint32_t n_sequence_max);
+// What the gradient of such packs has to have room for.
+struct gradient_limits batch_gradient_limits(const struct batch_limits *limits, bool recompute);
 
 struct unit { // samples [first, first + count) of the batch, one prompt
     uint32_t first, count;

@@ -7,6 +7,8 @@
 #include "common/base/pool.h"
 #include "common/model/forward.h"
 #include "learner/actor_spec.h"
+#include "learner/batch.h"
+#include "learner/lanes.h"
 
 #define MIB ((size_t)1 << 20)
 #define GIB (1024.0 * 1024.0 * 1024.0)
@@ -115,19 +117,32 @@ static struct actor_memory plan_actor(const struct params *params, const struct 
     return m;
 }
 
+static struct rank_memory large_arrays(const struct params *params, const struct options *o)
+{
+    const size_t n = params->n_elements, block = n * sizeof(uint16_t);
+    const size_t both = block + weights_bytes(params, PANEL_BF16);
+    const struct batch_limits batch =
+        batch_limits_for((uint32_t)o->lanes, (uint32_t)o->pack_tokens, options_sequence_max(o));
+    const struct gradient_limits limits = batch_gradient_limits(&batch, o->recompute);
+
+    // An evaluation only serves.
+    if (o->kind == STAGE_EVAL) return (struct rank_memory){.weights = block, .serving = block};
+    return (struct rank_memory){
+        .optimizer = 3 * sizeof(float) * (n / (size_t)o->ranks),
+        .gradients = lanes_levels((uint32_t)(o->lanes / o->ranks)) * n * sizeof(float),
+        .weights = both,
+        .reference = options_wants_reference(o) ? both : 0,
+        .activations = gradient_bytes(params, &limits),
+        .serving = is_generating(o) ? block : 0,
+    };
+}
+
 static void plan_rank(struct memory_plan *p, const struct params *params, const struct options *o)
 {
-    const struct replica_config config = {.n_lanes = (uint32_t)o->lanes,
-                                          .pack_tokens = (uint32_t)o->pack_tokens,
-                                          .sequence_max = options_sequence_max(o),
-                                          .recompute = o->recompute,
-                                          .serves_only = o->kind == STAGE_EVAL,
-                                          .wants_reference = options_wants_reference(o)};
-    struct replica_memory *m = &p->rank;
+    struct rank_memory *m = &p->rank;
     const size_t block = params->n_elements * sizeof(uint16_t);
 
-    *m = replica_predict(params, &config, (int)o->ranks);
-    if (!is_generating(o)) m->serving = 0;
+    *m = large_arrays(params, o);
     if (o->mode == MODE_ONE_STEP_OFF) {
         p->previous = block;
         m->serving += block; // the order ahead keeps the version before the newest
@@ -165,7 +180,7 @@ static void print_bytes(FILE *out, const char *what, uint64_t bytes)
 
 void memory_plan_print(const struct memory_plan *p, FILE *out)
 {
-    const struct replica_memory *m = &p->rank;
+    const struct rank_memory *m = &p->rank;
     const struct actor_memory *a = &p->actor;
 
     fprintf(out, "  %zu parameters; each of %" PRIu64 " learner ranks:\n", p->n_parameters,

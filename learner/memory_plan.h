@@ -13,7 +13,10 @@
 
 #include "common/base/memory.h"
 #include "learner/options.h"
-#include "learner/replica.h"
+
+struct rank_memory {
+    size_t optimizer, gradients, weights, reference, activations, serving;
+};
 
 struct actor_memory {
     size_t weights, incoming, cache, step, program;
@@ -22,7 +25,7 @@ struct actor_memory {
 struct memory_plan {
     size_t n_parameters;
     uint64_t n_ranks, n_actors;
-    struct replica_memory rank;
+    struct rank_memory rank;
     size_t previous;      // rank 0, one_step_off: the weights before the newest
     size_t files;         // rank 0: what actors fetch
     size_t program;       // a rank's libraries and tables

@@ -9,40 +9,6 @@
 #include "common/model/safetensors.h"
 #include "learner/comm.h"
 
-static struct gradient_limits gradient_limits(const struct replica_config *config,
-                                              const struct batch_limits *limits)
-{
-    return (struct gradient_limits){
-        .n_rows_max = limits->n_rows_max,
-        .n_pages_max = limits->n_pages_max,
-        .n_items_max = limits->n_items_max,
-        .recompute = config->recompute,
-    };
-}
-
-struct replica_memory replica_predict(const struct params *params,
-                                      const struct replica_config *config, int n_ranks)
-{
-    size_t n = params->n_elements;
-    size_t block = n * sizeof(uint16_t), panels = weights_bytes(params, PANEL_BF16);
-    struct batch_limits batch =
-        batch_limits_for(config->n_lanes, config->pack_tokens, config->sequence_max);
-    struct gradient_limits limits = gradient_limits(config, &batch);
-    uint32_t levels = lanes_levels(config->n_lanes / (uint32_t)n_ranks);
-
-    if (config->serves_only) {
-        return (struct replica_memory){.weights = block, .serving = block};
-    }
-    return (struct replica_memory){
-        .optimizer = 3 * sizeof(float) * (n / (size_t)n_ranks),
-        .gradients = levels * n * sizeof(float),
-        .weights = block + panels,
-        .reference = config->wants_reference ? block + panels : 0,
-        .activations = gradient_bytes(params, &limits),
-        .serving = block,
-    };
-}
-
 static void *take(size_t count, size_t item_bytes)
 {
     void *memory = calloc(count, item_bytes);
@@ -62,7 +28,7 @@ static void make(struct replica *r, const struct replica_config *config, struct 
     r->pool = pool;
     shard_map_init(&r->map, params->n_elements, comm_size());
     r->limits = batch_limits_for(config->n_lanes, config->pack_tokens, config->sequence_max);
-    limits = gradient_limits(config, &r->limits);
+    limits = batch_gradient_limits(&r->limits, config->recompute);
     lanes_init(&r->lanes, config->n_lanes, rank, comm_size(), params->n_elements, pool);
     adamw_state_init(&r->adam, r->map.first[rank], r->map.first[rank + 1] - r->map.first[rank]);
     r->gradient = gradient_create(params, &limits);

@@ -54,12 +54,6 @@ int replica_open_masters(struct replica *r, const struct shape *shape, const flo
                          const struct replica_config *config, struct pool *pool, struct err *err);
 void replica_close(struct replica *r);
 
-struct replica_memory { // bytes of one rank
-    size_t optimizer, gradients, weights, reference, activations, serving;
-};
-struct replica_memory replica_predict(const struct params *params,
-                                      const struct replica_config *config, int n_ranks);
-
 struct update {
     struct loss_config loss;
     double lr;
