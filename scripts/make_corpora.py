@@ -605,6 +605,33 @@ def write_graders():
         put("grader", name, b"\1".join(p.encode(errors="surrogateescape") for p in parts))
 
 
+
+# --- code tests ------------------------------------------------------------------------------------
+
+
+def write_code_tests():
+    """Row, response, output, with a zero byte between."""
+    rows = {
+        "check": {"prompt": "def f(x):\n", "entry_point": "f", "test": "def check(c):\n    assert c(1)"},
+        "asserts": {"test_list": ["assert f(1) == 1"], "test_setup_code": ""},
+        "stdio": {"inputs": ["1\n", ["2", "3"]], "outputs": ["1", ["5"]], "time_limit": 2},
+        "calls": {"input_output": json.dumps({"fn_name": "f", "inputs": [[1]], "outputs": [2]})},
+        "cases": {"tests": [{"input": "1", "output": "2", "testtype": "functional"}], "fn_name": "f"},
+        "verl": {"reward_model": {"ground_truth": json.dumps({"inputs": ["1"], "outputs": ["2"]})}},
+        "uneven": {"inputs": ["1"], "outputs": []},
+        "not_text": {"inputs": [1], "outputs": [{}]},
+        "none": {"question": "1+1"},
+    }
+    fenced = "<think>a</think>\n```python\ndef f(x):\n    return x\n```\n"
+    responses = [fenced, "    return x", "```", "<answer>```py\na"]
+    outputs = ["1 2\n\n3.50", "1e400 .e- 0x1 nan", "", "\r\n \t"]
+    for n, (name, row) in enumerate(rows.items()):
+        parts = [json.dumps(row), responses[n % 4], outputs[n % 4]]
+        put("code_tests", name, "\0".join(parts).encode())
+    put("code_tests", "gold", b"\0assert f(1) == 1\0")
+    put("code_tests", "deep", b'{"tests":' + b"[" * 3000 + b"]" * 3000 + b"}\0\0")
+
+
 write_math()
 write_graders()
 write_wire()
@@ -615,3 +642,4 @@ write_tensors()
 write_envelope()
 write_journal()
 write_object()
+write_code_tests()

@@ -16,13 +16,21 @@ static size_t line_end(struct view text, size_t at)
     return end == NULL ? text.size_bytes : (size_t)(end - text.bytes);
 }
 
-// A line that is a fence: what stands behind the backticks.
+static bool is_of_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("_+-.#", c) != NULL);
+}
+
+// A line that is a fence: backticks and at most the name of a language.
 static bool is_fence(struct view text, size_t start, size_t end, struct view *language)
 {
     while (start < end && is_space(text.bytes[start]))
         start++;
     if (end - start < 3 || memcmp(text.bytes + start, "```", 3) != 0) return false;
     *language = text_trim(text_part(text, start + 3, end));
+    for (size_t i = 0; i < language->size_bytes; i++)
+        if (!is_of_name(language->bytes[i])) return false;
     return true;
 }
 
@@ -52,7 +60,10 @@ static bool find_block(struct view text, struct view *code)
                 is_found_python = is_open_python;
             }
             is_open = false;
-        } else if (!is_open && is_mark && !is_end) {
+            // A language begins a block: the one before was not closed.
+            if (!is_mark || language.size_bytes == 0) continue;
+        }
+        if (is_mark && !is_end) {
             is_open = true;
             is_open_python = is_python(language);
             block = end + 1;

@@ -170,6 +170,12 @@ def free_names(source):
     return list(dict.fromkeys(name for _, _, name in sorted(read) if name not in given))
 
 
+def called_names(source):
+    """Names that the code calls as they are: functions, whatever else has that name."""
+    calls = [node.func for node in nodes_of(source) if type(node).__name__ == "Call"]
+    return {node.id for node in calls if type(node).__name__ == "Name"}
+
+
 def bind(scope, source, spec):
     """Gives the names that the tests use and nobody here defines a meaning.
 
@@ -182,8 +188,9 @@ def bind(scope, source, spec):
         scope[entry_point] = Remote(entry_point)
     free = [name for name in free_names(source) if name not in scope]
     strangers = [name for name in free if not hasattr(builtins, name)]
+    called = called_names(source)
     for name in strangers:
-        if name in MODULES:
+        if name in MODULES and name not in called:
             scope[name] = __import__(name)
         elif spec["kind"] == "asserts":
             scope[name] = Remote(name)
@@ -330,6 +337,8 @@ def run_one(text, test):
     except ProgramError as error:
         return "raised", "%s (%s)" % (error, text)
     except BaseException as error:
+        if state["n_calls"] == 0:  # not a line of the program's was in it
+            raise BadTests("%s: %s" % (type(error).__name__, error)) from None
         kind = "memory" if state["memory"] else "raised"
         return kind, "%s: %s (%s)" % (type(error).__name__, error, text)
     return None
