@@ -49,7 +49,7 @@ void tokenizer_destroy(struct tokenizer *t)
     decoder_fini(&t->decoder);
     bpe_fini(&t->bpe);
     bpe_chars_fini(&t->chars);
-    free(t->is_special);
+    free(t->added_of);
     free(t->name);
     free(t);
 }
@@ -266,6 +266,9 @@ static void decode_id(const struct tokenizer *t, struct decoding *state, uint32_
     struct vocabulary_token token = vocabulary_token(&t->vocabulary, id);
     struct view text = {token.bytes, token.size_bytes};
     if (token.bytes == NULL) text = (struct view){"\xef\xbf\xbd", 3};
+    const struct added_token *added = token.bytes == NULL ? NULL : t->added_of[id];
+    if (added != NULL && added->normalized) // it stood in the text in this form
+        text = (struct view){added->pattern, added->pattern_bytes};
     decoder_add(&t->decoder, state, text, out);
 }
 
@@ -335,5 +338,5 @@ bool tokenizer_find(const struct tokenizer *t, const char *token, uint32_t *id)
 
 bool tokenizer_is_special(const struct tokenizer *t, uint32_t id)
 {
-    return id < t->vocabulary.n_ids && t->is_special[id];
+    return id < t->vocabulary.n_ids && t->added_of[id] != NULL && t->added_of[id]->special;
 }

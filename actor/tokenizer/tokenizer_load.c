@@ -103,10 +103,10 @@ static int read_added(struct tokenizer *t, struct err *err)
         if (vocabulary_add(&t->vocabulary, token->bytes, token->size_bytes, token->id, err) != 0)
             return err_prefix(err, "added_tokens");
     }
-    t->is_special = calloc(t->vocabulary.n_ids + 1, sizeof *t->is_special);
-    CHECK(t->is_special != NULL);
+    t->added_of = calloc(t->vocabulary.n_ids + 1, sizeof *t->added_of);
+    CHECK(t->added_of != NULL);
     for (size_t i = 0; i < t->added.count; i++)
-        if (t->added.items[i].special) t->is_special[t->added.items[i].id] = true;
+        t->added_of[t->added.items[i].id] = &t->added.items[i];
     return 0;
 }
 

@@ -27,7 +27,7 @@ struct tokenizer {
     struct vocabulary vocabulary; // of the model, and the added tokens
     uint32_t n_model_ids;         // ids of the model are below this
     struct added_tokens added;
-    bool *is_special; // (vocabulary.n_ids)
+    const struct added_token **added_of; // (vocabulary.n_ids) NULL: not an added token
     struct normalizer normalizer;
     struct pretokenizer pretokenizer;
     struct decoder decoder;
