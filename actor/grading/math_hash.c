@@ -47,7 +47,7 @@ static bool is_name(const struct math_node *node)
     }
 }
 
-struct math_node *math_assigned(struct math_node *node)
+struct math_node *math_assigned(struct math_work *w, struct math_node *node)
 {
     if (node->kind != MATH_RELATION) return NULL;
     uint32_t last = node->n_children - 1;
@@ -60,6 +60,9 @@ struct math_node *math_assigned(struct math_node *node)
     // what stands before the first "about" is exact
     for (uint32_t i = has_name ? 1 : 0; i < last; i++)
         if (node->relations[i] == MATH_ABOUT) return node->children[i];
+    // 5 = 3 says neither
+    if (!has_name && math_hash(w, node->children[0]) != math_hash(w, node->children[last]))
+        return NULL;
     return node->children[last];
 }
 
@@ -237,7 +240,7 @@ uint64_t math_equation_hash(struct math_work *w, struct math_node *node)
 
 static uint64_t hash_relation(struct math_work *w, struct math_node *node)
 {
-    struct math_node *assigned = math_assigned(node);
+    struct math_node *assigned = math_assigned(w, node);
     if (assigned != NULL) return math_hash(w, assigned);
     struct math_node *interval = math_interval(w, node);
     return interval != NULL ? math_hash(w, interval) : math_equation_hash(w, node);

@@ -17,7 +17,7 @@ uint64_t math_equation_hash(struct math_work *w, struct math_node *node);
 
 // What x = 5, x \in S, 2 + 3 = 5 and x = \sqrt2 \approx 1.41 say; NULL: node is
 // no such relation.
-struct math_node *math_assigned(struct math_node *node);
+struct math_node *math_assigned(struct math_work *w, struct math_node *node);
 // 1 < x \le 2 as (1, 2], x > 3 as (3, \infty); NULL: not such a relation.
 struct math_node *math_interval(struct math_work *w, struct math_node *node);
 // The members of a list or set, those of lists within it too; others: itself.

@@ -248,7 +248,7 @@ static struct math_node *subject(const struct math_node *node)
 static bool same_relation(struct math_work *w, struct math_node *gold, struct math_node *answer)
 {
     bool are_both = gold->kind == MATH_RELATION && answer->kind == MATH_RELATION;
-    struct math_node *gold_says = math_assigned(gold), *answer_says = math_assigned(answer);
+    struct math_node *gold_says = math_assigned(w, gold), *answer_says = math_assigned(w, answer);
     if (!are_both) {
         if (gold_says != NULL) return math_same(w, gold_says, answer);
         if (answer_says != NULL) return math_same(w, gold, answer_says);
