@@ -3,7 +3,7 @@
  *
  *   working_step('+', 47, 85)   47 + 85 = 132
  *   by digits                   47 + 85 : 7 + 5 = 12 , 4 + 8 + 1 = 13 ; 47 + 85 = 132
- *                               132 - 85 : 12 - 5 = 7 , 12 - 8 = 4 , 0 ; ...
+ *                               132 - 85 : 12 - 5 = 7 , 12 - 8 = 4 , 0 - 0 = 0 ; ...
  *                               47 * 85 : 47 * 5 = 235 , 47 * 80 = 3760 , 235 + 3760 = 3995 ; ...
  *
  * Columns run from the last digit to the first.  In a sum the carry is the
@@ -17,9 +17,10 @@
 
 #include "actor/task/generator.h"
 
-// A line, a newline before it if there is one already.  False when the result
-// does not fit or, for '/', is not whole; op is one of + - * /.
+// False when the result does not fit or, for '/', is not whole; op is one of + - * /.
 bool arithmetic_apply(char op, int64_t a, int64_t b, int64_t *out);
+// A line, a newline before it if there is one already.  The step must be one that
+// arithmetic_apply can do.
 void working_step(const struct working *w, char op, int64_t a, int64_t b);
 void working_line(const struct working *w, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

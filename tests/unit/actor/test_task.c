@@ -211,6 +211,37 @@ static void wrong_mixtures_are_refused(void **state)
 
 // --- rows ----------------------------------------------------------------------------------------
 
+// As `argosy generate` writes them.
+static void rows_made_here_are_read_back_with_the_grader_that_knows_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < n_generators; i++) {
+        char spec[64];
+        struct fixture made, read;
+        snprintf(spec, sizeof spec, "{\"name\":\"%s\"}", generators[i]->name);
+        opened(&made, spec, "null", NULL);
+        struct problem p = problem_of(&made, TASK_TRAIN, 4);
+        struct json_writer row;
+        json_writer_init(&row);
+        json_open(&row, NULL, '{');
+        json_put_string(&row, "question", problem_text(&p));
+        json_put_string(&row, "answer", p.answer);
+        json_put_json(&row, "metadata", p.metadata);
+        json_close(&row, '}');
+        opened(&read, "{\"name\":\"jsonl\"}", "{\"train\":\"data/rows.jsonl\"}", row.bytes);
+        struct problem again = problem_of(&read, TASK_TRAIN, 0);
+        assert_string_equal(problem_text(&again), problem_text(&p));
+        assert_ptr_equal(again.grader, p.grader);
+        assert_true(is_right(&read, &again, p.answer));
+        assert_false(is_right(&read, &again, "no idea"));
+        problem_fini(&again);
+        problem_fini(&p);
+        close_task(&read);
+        close_task(&made);
+        free(row.bytes);
+    }
+}
+
 static void missing_files_and_unknown_roles_are_refused(void **state)
 {
     (void)state;
@@ -281,6 +312,7 @@ int main(void)
         cmocka_unit_test(countdown_reads_nested_columns_and_names_a_bad_row),
         cmocka_unit_test(a_mix_keeps_its_proportions_and_each_tasks_own_order),
         cmocka_unit_test(wrong_mixtures_are_refused),
+        cmocka_unit_test(rows_made_here_are_read_back_with_the_grader_that_knows_them),
         cmocka_unit_test(missing_files_and_unknown_roles_are_refused),
         cmocka_unit_test(each_epoch_has_every_row_once_in_another_order),
         cmocka_unit_test(a_permutation_hits_every_place_once),
