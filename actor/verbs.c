@@ -2,6 +2,7 @@
 
 const struct actor_verb actor_verbs[] = {
     {"generate", generate_verb},
+    {"chat", chat_verb},
     {"init", init_verb},
     {"show", show_verb},
     {"tokenize", tokenize_verb},

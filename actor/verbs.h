@@ -18,6 +18,7 @@ extern const struct actor_verb actor_verbs[];
 extern const size_t n_actor_verbs;
 
 int generate_verb(int argc, char **argv);
+int chat_verb(int argc, char **argv);
 int init_verb(int argc, char **argv);
 int show_verb(int argc, char **argv);
 int tokenize_verb(int argc, char **argv);

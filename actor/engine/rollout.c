@@ -265,6 +265,21 @@ uint64_t rollout_progress(const struct rollout *r, uint64_t ticket)
     return 0;
 }
 
+const uint32_t *rollout_drawn(const struct rollout *r, uint64_t ticket, uint32_t sample,
+                              uint32_t *n_tokens)
+{
+    *n_tokens = 0;
+    for (const struct group *g = r->groups; g != NULL; g = g->next) {
+        if (g->spec.ticket != ticket) continue;
+        for (const struct slot *s = g->running; s != NULL; s = s->next) {
+            if (s->drawn->sample != sample) continue;
+            *n_tokens = s->drawn->n_tokens;
+            return s->drawn->tokens;
+        }
+    }
+    return NULL;
+}
+
 static struct drawn *drawn_create(const struct group *g)
 {
     const size_t n = g->spec.max_new_tokens;

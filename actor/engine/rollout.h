@@ -77,4 +77,9 @@ bool rollout_pop(struct rollout *r, struct rollout_sample *out);
 // Tokens generated so far by the group's samples, finished ones included.
 uint64_t rollout_progress(const struct rollout *r, uint64_t ticket);
 
+// What a sample under way has drawn so far, until the next step; NULL before its
+// first token and once it is finished.
+const uint32_t *rollout_drawn(const struct rollout *r, uint64_t ticket, uint32_t sample,
+                              uint32_t *n_tokens);
+
 #endif
