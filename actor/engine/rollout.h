@@ -48,7 +48,7 @@ struct rollout_group {
     struct sampling sampling;
     uint64_t seed; // with prompt_index, sample and position: the key of a draw
     uint64_t prompt_index;
-    uint32_t first_sample; // what draws call the group's first one
+    uint32_t first_sample;    // what draws call the group's first one
     const uint32_t *stop_ids; // must outlive the group
     size_t n_stop_ids;
 };

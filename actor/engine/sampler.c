@@ -1,10 +1,14 @@
 #include "actor/engine/sampler.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/err.h"
 #include "common/math/expf.h"
 #include "common/math/softmax.h"
+
+// From so many on, sorting by digits is faster than by comparisons.
+#define SORT_MANY 512
 
 struct candidate {
     float probability;
@@ -16,9 +20,10 @@ bool sampling_modifies(const struct sampling *s)
     return s->temperature != 1.0f || s->top_p < 1.0f || s->top_k != 0;
 }
 
+// Probabilities, candidates, and the candidates on their way through a sort.
 size_t sampler_scratch_bytes(size_t n)
 {
-    return n * (sizeof(float) + sizeof(struct candidate));
+    return n * (sizeof(float) + 2 * sizeof(struct candidate));
 }
 
 // 53 random bits as a double in [0, 1): a float's 24 would never reach a token
@@ -56,11 +61,54 @@ static size_t walk(const float *probability, size_t n, double unit)
     return last;
 }
 
+// A digit of the inverted bits: the larger float comes first.
+static uint32_t digit_of(const struct candidate *c, unsigned shift, uint32_t mask)
+{
+    uint32_t bits;
+    memcpy(&bits, &c->probability, sizeof bits);
+    return (~bits >> shift) & mask;
+}
+
 static int by_probability(const void *left, const void *right)
 {
     const struct candidate *a = left, *b = right;
     if (a->probability != b->probability) return a->probability > b->probability ? -1 : 1;
     return a->token < b->token ? -1 : a->token > b->token;
+}
+
+// Descending by probability, ascending by token among equals, in time linear in
+// n: digits of the float's bits, which order as positive floats do.  `from` is
+// ascending by token and every pass keeps the order of equals.
+static void sort_many(struct candidate *items, struct candidate *spare, size_t n)
+{
+    enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, PASSES = 3 };
+    struct candidate *from = items, *to = spare;
+    for (unsigned pass = 0; pass < PASSES; pass++) {
+        size_t place[DIGITS] = {0};
+        const unsigned shift = pass * DIGIT_BITS;
+        for (size_t i = 0; i < n; i++)
+            place[digit_of(&from[i], shift, DIGITS - 1)]++;
+        size_t sum = 0;
+        for (size_t d = 0; d < DIGITS; d++) {
+            const size_t count = place[d];
+            place[d] = sum;
+            sum += count;
+        }
+        for (size_t i = 0; i < n; i++)
+            to[place[digit_of(&from[i], shift, DIGITS - 1)]++] = from[i];
+        struct candidate *swap = from;
+        from = to;
+        to = swap;
+    }
+    memcpy(items, from, n * sizeof *items); // three passes end in the spare
+}
+
+static void sort_candidates(struct candidate *items, struct candidate *spare, size_t n)
+{
+    if (n < SORT_MANY)
+        qsort(items, n, sizeof *items, by_probability);
+    else
+        sort_many(items, spare, n);
 }
 
 // The tokens kept by top-k and top-p, most probable first.  Tokens below
@@ -74,7 +122,7 @@ static size_t truncate_candidates(struct candidate *out, const float *probabilit
     for (size_t i = 0; i < n; i++)
         if (probability[i] >= floor && probability[i] > 0.0f)
             out[count++] = (struct candidate){probability[i], (uint32_t)i};
-    qsort(out, count, sizeof *out, by_probability);
+    sort_candidates(out, out + n, count);
     if (s->top_k != 0 && count > s->top_k) count = s->top_k;
     if (s->top_p >= 1.0f) return count;
     double kept = 0.0;

@@ -10,6 +10,7 @@
 
 #include "actor/engine/sampler.h"
 #include "common/base/err.h"
+#include "common/math/softmax.h"
 
 #define N 12
 #define DRAWS 40000
@@ -98,6 +99,66 @@ static void top_k_and_top_p_keep_the_most_probable(void **state)
     }
 }
 
+struct ranked {
+    float probability;
+    uint32_t token;
+};
+
+static int by_rank(const void *left, const void *right)
+{
+    const struct ranked *a = left, *b = right;
+    if (a->probability != b->probability) return a->probability > b->probability ? -1 : 1;
+    return a->token < b->token ? -1 : a->token > b->token;
+}
+
+// The nucleus by the book: all tokens sorted by comparisons, then walked.
+static uint32_t drawn_by_the_book(const float *wide, size_t n, const struct sampling *s,
+                                  double unit)
+{
+    float *p = calloc(n, sizeof *p);
+    struct ranked *all = calloc(n, sizeof *all);
+    for (size_t i = 0; i < n; i++)
+        p[i] = wide[i] / s->temperature;
+    softmax_probabilities(p, p, n, softmax_row(p, n).logsumexp);
+    for (size_t i = 0; i < n; i++)
+        all[i] = (struct ranked){p[i], (uint32_t)i};
+    qsort(all, n, sizeof *all, by_rank);
+    size_t kept = 0;
+    double mass = 0.0, sum = 0.0;
+    while (kept < n && mass < (double)s->top_p)
+        mass += (double)all[kept++].probability;
+    size_t chosen = 0;
+    for (size_t i = 0; i < kept; i++) {
+        sum += (double)all[i].probability;
+        chosen = i;
+        if (sum > unit * mass) break;
+    }
+    const uint32_t token = all[chosen].token;
+    free(all);
+    free(p);
+    return token;
+}
+
+static void a_wide_nucleus_with_equals_is_drawn_in_the_order_of_the_book(void **state)
+{
+    (void)state;
+    enum { WIDE = 5000 };
+    float *wide = calloc(WIDE, sizeof *wide);
+    void *room = malloc(sampler_scratch_bytes(WIDE));
+    const struct sampling s = {0.6f, 0.95f, 0};
+    for (uint32_t i = 0; i < WIDE; i++)
+        wide[i] = (float)(rng_at((struct rng_key){9, RNG_TASK}, i, 0, 0).word[0] % 97) / 50.0f;
+    for (uint32_t i = 0; i < 200; i++) {
+        const struct rng_words key = rng_at((struct rng_key){5, RNG_SAMPLE}, i, 0, 0);
+        const uint64_t bits = ((uint64_t)key.word[0] << 21) ^ (key.word[1] >> 11);
+        const double unit = (double)(bits & ((1ull << 53) - 1)) * 0x1p-53;
+        assert_int_equal(sampler_draw(wide, WIDE, &s, key, room).token,
+                         drawn_by_the_book(wide, WIDE, &s, unit));
+    }
+    free(room);
+    free(wide);
+}
+
 static void temperature_zero_takes_the_first_of_the_most_probable(void **state)
 {
     (void)state;
@@ -112,6 +173,7 @@ int main(void)
         cmocka_unit_test(draws_follow_the_distribution),
         cmocka_unit_test(logprob_is_the_policys_and_behaviour_the_drawn_ones),
         cmocka_unit_test(top_k_and_top_p_keep_the_most_probable),
+        cmocka_unit_test(a_wide_nucleus_with_equals_is_drawn_in_the_order_of_the_book),
         cmocka_unit_test(temperature_zero_takes_the_first_of_the_most_probable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
