@@ -19,7 +19,7 @@
 // Of tokenizer.json: its JSON while it is read is the larger part.
 #define TOKENIZER_FACTOR 12u
 #define HUGE_PAGE_BYTES (2 * MIB)
-#define DRAW_BYTES 12u // of a token of the vocabulary and thread, while sampling
+#define DRAW_BYTES 20u // of a token of the vocabulary and thread, while sampling
 
 static size_t size_of_file(const char *path)
 {
