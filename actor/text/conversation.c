@@ -29,6 +29,7 @@ void conversation_extend(struct conversation *c, const char *text)
     if (c->n_turns == 0) return;
     char **content = &c->turns[c->n_turns - 1].content;
     size_t before = strlen(*content), added = strlen(text);
+    if (before >= added && memcmp(*content + before - added, text, added) == 0) return;
     *content = realloc(*content, before + added + 1);
     CHECK(*content != NULL);
     memcpy(*content + before, text, added + 1);

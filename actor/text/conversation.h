@@ -20,7 +20,8 @@ struct conversation {
 
 void conversation_fini(struct conversation *c); // and back to none
 void conversation_add(struct conversation *c, const char *role, struct view content);
-// Puts text after the content of the last turn, if there is one.
+// Puts text after the content of the last turn, if there is one and it does not
+// end so already.
 void conversation_extend(struct conversation *c, const char *text);
 // The content of the last turn of this role; NULL: there is none.
 const char *conversation_last(const struct conversation *c, const char *role);
