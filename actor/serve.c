@@ -61,19 +61,29 @@ static uint32_t cache_pages(const struct workload *workload, const struct serve_
     return (uint32_t)(wanted < allowed ? wanted : allowed);
 }
 
+// What the spec wants run here is run only with this side's consent.
+static int start_scorers(const struct server *v, struct err *err)
+{
+    if (!v->options->runs_commands && workload_has_commands(v->studio.workload))
+        return err_set(err, ERR_USAGE,
+                       "a reward of the recipe is a command, and this actor runs none "
+                       "(--commands 0)");
+    return workload_start_scorers(v->studio.workload, err);
+}
+
 static int studio_open(struct server *v, const struct client_action *a, struct err *err)
 {
     struct studio *s = &v->studio;
     studio_close(s);
     s->workload = workload_create(a->spec, a->files, a->n_files, err);
     if (s->workload == NULL) return -1;
-    if (v->options->runs_commands) workload_allow_commands(s->workload);
     const struct shape *shape = workload_shape(s->workload);
     if (params_init(&s->params, shape, err) != 0) {
         workload_destroy(s->workload);
         s->workload = NULL;
         return -1;
     }
+    if (start_scorers(v, err) != 0) return -1;
     const struct rollout_limits limits = {v->options->n_slots, cache_pages(s->workload, v->options),
                                           decode_prefill_rows(shape)};
     if (limits.n_pages == 0)

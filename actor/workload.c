@@ -395,9 +395,14 @@ void document_fini(struct document *d)
 
 // --- scores --------------------------------------------------------------------------------------
 
-void workload_allow_commands(struct workload *w)
+bool workload_has_commands(const struct workload *w)
 {
-    w->rewards.are_commands_allowed = true;
+    return rewards_have_commands(&w->rewards);
+}
+
+int workload_start_scorers(struct workload *w, struct err *err)
+{
+    return rewards_start(&w->rewards, err);
 }
 
 int workload_score(struct workload *w, uint64_t ticket, const struct prompt *prompt,

@@ -77,9 +77,11 @@ int workload_document(const struct workload *w, uint64_t index, struct document 
                       struct err *err);
 void document_fini(struct document *d);
 
-// Lets rewards run commands that the spec names.  Until then such a reward is an
-// outcome of its own and nothing is run.
-void workload_allow_commands(struct workload *w);
+// Some reward runs a command that the spec names.
+bool workload_has_commands(const struct workload *w);
+// Makes rewards ready that ask processes (commands, sandboxes); an error says what
+// is missing.  Until then nothing is run and such rewards are outcomes.
+int workload_start_scorers(struct workload *w, struct err *err);
 
 // Asks for a score; `ticket` comes back with it, whatever becomes of it.  The
 // response is copied.  Rules are judged at once and collected by the next poll.

@@ -10,7 +10,7 @@
 
 static const struct reward_kind *const kinds[] = {
     &reward_accuracy, &reward_format,     &reward_language, &reward_overlong,
-    &reward_cosine,   &reward_repetition, &reward_external};
+    &reward_cosine,   &reward_repetition, &reward_code,     &reward_external};
 enum { N_KINDS = sizeof kinds / sizeof kinds[0], FIELDS_MAX = 24 };
 
 const char *reward_kind_name(size_t i)
@@ -165,6 +165,18 @@ void rewards_fini(struct rewards *r)
         free(r->items[i].state);
     }
     *r = (struct rewards){0};
+}
+
+int rewards_start(struct rewards *r, struct err *err)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct reward *item = &r->items[i];
+        if (item->kind->scorer != NULL && item->kind->scorer->start(item->state, err) != 0)
+            return err_prefix(err, "rewards: %s", item->label);
+    }
+    scoring_watch(r->scoring);
+    r->has_started = true;
+    return 0;
 }
 
 bool rewards_have_commands(const struct rewards *r)

@@ -55,7 +55,7 @@ struct rewards {
     uint32_t n_scorers;
     const struct response_format *format; // what "formatted" means: the list's, or strict
     bool is_graded;                       // a component needs the problem's grader
-    bool are_commands_allowed;            // a scorer may run what the spec says
+    bool has_started;                     // scorers may be asked
     struct scoring *scoring;              // scores under way
 };
 
@@ -67,9 +67,11 @@ void rewards_fini(struct rewards *r); // of a zeroed one: nothing; kills what sc
 const char *reward_kind_name(size_t i);
 const char *reward_kind_help(size_t i);
 
-// Some component runs a command of the spec's.  Unless are_commands_allowed is
-// set, its scores come back as OUTCOME_SCORER_ERROR and nothing is run.
+// Some component runs a command that the spec names.
 bool rewards_have_commands(const struct rewards *r);
+// Makes scorers ready: writes served files out, checks that a sandbox works.
+// Until then nothing is run, and what needs it comes back as OUTCOME_SCORER_ERROR.
+int rewards_start(struct rewards *r, struct err *err);
 
 // All that rules say of it; pure.  With scorers in the list it is not the whole.
 // Metrics besides: level, format, steps, style, reflective_words.

@@ -167,13 +167,18 @@ static char *write_request(uint64_t id, const struct reward_case *c, size_t *siz
     return text_buffer_take(&line);
 }
 
+static int start(void *state, struct err *err)
+{
+    struct external *s = state;
+    return scorer_command_prepare(&s->command, s->files, s->n_files, err);
+}
+
 static int submit(void *state, uint64_t ticket, const struct reward_case *c, uint64_t now_ms,
                   struct err *err)
 {
     struct external *s = state;
     size_t size_bytes;
     (void)now_ms;
-    if (scorer_command_prepare(&s->command, s->files, s->n_files, err) != 0) return -1;
     char *line = write_request(++s->last_id, c, &size_bytes);
     if (worker_pool_submit(s->pool, s->last_id, ticket, line, size_bytes, err) == 0) return 0;
     free(line);
@@ -232,8 +237,12 @@ static void release(void *state)
     scorer_command_fini(&s->command);
 }
 
-static const struct scorer scorer = {
-    .submit = submit, .poll = poll_answer, .cancel = cancel, .fd = wake_fd, .runs_commands = true};
+static const struct scorer scorer = {.start = start,
+                                     .submit = submit,
+                                     .poll = poll_answer,
+                                     .cancel = cancel,
+                                     .fd = wake_fd,
+                                     .runs_commands = true};
 
 const struct reward_kind reward_external = {
     .name = "external",

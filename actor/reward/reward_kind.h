@@ -29,6 +29,8 @@ struct reward_answer { // of a scorer
 };
 
 struct scorer {
+    // Once, before anything is asked; what it cannot do without is an error.
+    int (*start)(void *state, struct err *err);
     // Asks; the case is copied.  -1: no room.
     int (*submit)(void *state, uint64_t ticket, const struct reward_case *c, uint64_t now_ms,
                   struct err *err);
@@ -55,8 +57,8 @@ struct reward_kind {
     const struct scorer *scorer;
 };
 
-extern const struct reward_kind reward_accuracy, reward_cosine, reward_external, reward_format,
-    reward_language, reward_overlong, reward_repetition;
+extern const struct reward_kind reward_accuracy, reward_code, reward_cosine, reward_external,
+    reward_format, reward_language, reward_overlong, reward_repetition;
 
 // What "formatted" means to this state of reward_format.
 const struct response_format *reward_format_of(const void *state);

@@ -33,8 +33,13 @@ struct scoring *scoring_create(const struct rewards *rewards)
     *s = (struct scoring){.rewards = rewards, .wake_fd = -1};
     s->last = &s->first;
     s->done_last = &s->done;
-    for (uint32_t i = 0; i < rewards->count; i++) {
-        const struct reward *item = &rewards->items[i];
+    return s;
+}
+
+void scoring_watch(struct scoring *s)
+{
+    for (uint32_t i = 0; i < s->rewards->count; i++) {
+        const struct reward *item = &s->rewards->items[i];
         const int fd = item->kind->scorer == NULL ? -1 : item->kind->scorer->fd(item->state);
         if (fd < 0) continue;
         if (s->wake_fd < 0) s->wake_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -42,7 +47,6 @@ struct scoring *scoring_create(const struct rewards *rewards)
         // Without it polls still find everything, only later.
         if (s->wake_fd >= 0) (void)epoll_ctl(s->wake_fd, EPOLL_CTL_ADD, fd, &wanted);
     }
-    return s;
 }
 
 static void flight_destroy(struct flight *f)
@@ -196,9 +200,9 @@ static int ask(struct scoring *s, struct flight *f, const struct reward_case *c,
     for (uint32_t i = 0; i < r->count; i++) {
         const struct scorer *scorer = r->items[i].kind->scorer;
         if (scorer == NULL) continue;
-        if (scorer->runs_commands && !r->are_commands_allowed) {
+        if (!r->has_started) {
             set_failure(&f->score, OUTCOME_SCORER_ERROR, r->items[i].label,
-                        "commands of a recipe are not run here");
+                        "nothing is run here to score with");
         } else if (scorer->submit(r->items[i].state, f->ticket, c, now_ms, err) != 0) {
             for (uint32_t k = 0; k < i; k++)
                 if (r->items[k].kind->scorer != NULL)

@@ -17,6 +17,7 @@
 
 struct scoring *scoring_create(const struct rewards *rewards); // must outlive it
 void scoring_destroy(struct scoring *s);
+void scoring_watch(struct scoring *s); // once scorers have started: wakes for them
 
 int scoring_submit(struct scoring *s, uint64_t ticket, const struct reward_case *c, uint64_t now_ms,
                    struct err *err);
