@@ -193,28 +193,27 @@ static int encode(const struct talker *t, const struct rendering *r, bool is_lit
 struct answer {
     const struct talker *t;
     struct text_stream *stream;
-    struct text_buffer text; // all of it
-    uint32_t n_tokens;       // of which this many are in it
+    struct text_buffer text, fresh; // all of it; what is not in it yet
+    uint32_t n_tokens;              // of which this many are in it
     talker_fn write;
     void *context;
 };
 
-static void take_tokens(struct answer *a, const uint32_t *tokens, uint32_t n_tokens)
+static void give(struct answer *a)
 {
     const size_t before = a->text.size_bytes;
-    for (; a->n_tokens < n_tokens; a->n_tokens++)
-        if (!stop_ids_has(&a->t->stop_ids, tokens[a->n_tokens]))
-            text_stream_add(a->stream, tokens[a->n_tokens], &a->text);
+    text_buffer_add_repaired(&a->text, a->fresh.bytes, a->fresh.size_bytes);
+    text_buffer_clear(&a->fresh);
     if (a->text.size_bytes > before)
         a->write(a->context, text_part(text_buffer_view(&a->text), before, a->text.size_bytes));
 }
 
-static void end_answer(struct answer *a)
+static void take_tokens(struct answer *a, const uint32_t *tokens, uint32_t n_tokens)
 {
-    const size_t before = a->text.size_bytes;
-    text_stream_end(a->stream, &a->text);
-    if (a->text.size_bytes > before)
-        a->write(a->context, text_part(text_buffer_view(&a->text), before, a->text.size_bytes));
+    for (; a->n_tokens < n_tokens; a->n_tokens++)
+        if (!stop_ids_has(&a->t->stop_ids, tokens[a->n_tokens]))
+            text_stream_add(a->stream, tokens[a->n_tokens], &a->fresh);
+    give(a);
 }
 
 static void draw(struct talker *t, struct answer *a)
@@ -227,7 +226,8 @@ static void draw(struct talker *t, struct answer *a)
         take_tokens(a, tokens, n_tokens);
     }
     take_tokens(a, sample.tokens, sample.n_tokens);
-    end_answer(a);
+    text_stream_end(a->stream, &a->fresh);
+    give(a);
 }
 
 static int start(struct talker *t, const struct token_ids *ids, const struct talker_turn *turn,
@@ -270,6 +270,7 @@ char *talker_answer(struct talker *t, const struct conversation *c, const struct
         a.stream = text_stream_create(t->tokenizer, true);
         draw(t, &a);
         text_stream_destroy(a.stream);
+        text_buffer_fini(&a.fresh);
     }
     rendering_fini(&r);
     token_ids_fini(&ids);

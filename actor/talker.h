@@ -42,7 +42,8 @@ struct talker_turn {
 typedef void (*talker_fn)(void *context, struct view text);
 
 // Draws the answer to a conversation.  malloc'ed, without the token that ended
-// it; NULL with a reason: the conversation fills the context, or is not text.
+// it, U+FFFD where bytes form no character; NULL with a reason: the conversation fills the context,
+// or is not text.
 char *talker_answer(struct talker *t, const struct conversation *c, const struct talker_turn *turn,
                     talker_fn write, void *context, struct err *err);
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the hostile inputs of the fuzz targets of proto and of model files (`make corpora`).
 
-Into tests/fuzz/corpus/{envelope,wire,wire_bounds,journal,object}, and some of those of
-shape, export_config, weight_index and safetensors; the layout of an input is in the head
+Into tests/fuzz/corpus/{envelope,wire,wire_bounds,journal,object,template}, and some of those of
+tokenizer, shape, export_config, weight_index and safetensors; the layout of an input is in the head
 of its fuzz target.  Files that are there under other names, such as inputs that once broke
 a target, stay.
 """
@@ -632,6 +632,62 @@ def write_code_tests():
     put("code_tests", "deep", b'{"tests":' + b"[" * 3000 + b"]" * 3000 + b"}\0\0")
 
 
+# --- tokenizers and templates: the input's layout is in fuzz_tokenizer.c and fuzz_template.c -------
+
+
+def write_tokenizers():
+    golden = ROOT.parent.parent / "golden/tokenizers"
+    for name in ("llama2-flags", "deepseek2", "unknown", "flags"):
+        put("tokenizer", f"golden-{name}.json", (golden / f"{name}.json").read_bytes())
+    bpe = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, " ": 3}, "merges": [["a", "b"]]}
+    words = {"type": "WordLevel", "vocab": {"a": 0, "b": 1}, "unk_token": "a"}
+    replace = {"type": "Replace", "pattern": {"String": "a"}, "content": "b" * 200}
+    strip = {"type": "Strip", "content": "a", "start": 3, "stop": 2}
+    back = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 16}
+    parts = {
+        "grows": {"normalizer": {"type": "Sequence", "normalizers": [replace | {"pattern": {"Regex": "."}}] * 9}},
+        "prepends": {"normalizer": {"type": "Prepend", "prepend": "ab " * 300}},
+        "forms": {"normalizer": {"type": "Sequence", "normalizers": [{"type": t} for t in ("NFD", "NFKC", "NFKD", "NFC")]}},
+        "behaviors": {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": r}, "behavior": b, "invert": i}
+            for r, b, i in (("a", "MergedWithNext", False), ("[b ]+", "Contiguous", True), ("\\w+", "MergedWithPrevious", True), ("\\s", "Removed", False))]}},
+        "metaspace": {"pre_tokenizer": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first"}, "decoder": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first"}},
+        "decoders": {"decoder": {"type": "Sequence", "decoders": [back, back, {"type": "ByteFallback"}, {"type": "Fuse"}, strip | {"stop": 0}]}},
+        "strips": {"decoder": {"type": "Sequence", "decoders": [strip, {"type": "Metaspace", "replacement": "a"}]}},
+        "added": {"added_tokens": [{"id": i, "content": c, "lstrip": True, "rstrip": True, "single_word": i % 2 == 0, "normalized": i % 3 == 0, "special": i > 3} for i, c in enumerate(["a", "aa", "ab", "a ", " ", "\u00e9", "x'll"])]},
+        "template": {"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"a": {"ids": [0, 1, 99]}}}},
+        "fallback": {"model": bpe | {"byte_fallback": True, "unk_token": "ab", "vocab": bpe["vocab"] | {f"<0x{b:02X}>": 9 + b for b in range(128, 256)}}},
+        "unknown": {"model": bpe | {"unk_token": "ab", "fuse_unk": False}},
+        "self-merge": {"model": bpe | {"merges": [["a", "b"], ["a", "b"], ["a", "a"]]}},
+    }
+    for name, part in parts.items():
+        put("tokenizer", f"{name}.json", json.dumps({"model": bpe} | part).encode())
+        put("tokenizer", f"{name}-words.json", json.dumps({"model": words} | part).encode())
+
+
+def write_templates():
+    chatml = "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>'}}{% endfor %}"
+    system = "{{- '<|im_start|>system\\nBe \\'x\\'.<|im_end|>\\n' }}{{ 'Be \\'x\\'.' }}"
+    for name, text in {
+        "chatml": chatml, "system": system, "set": "{% set system_message = 'a' %}{{ 'a' }}{{ system_message }}",
+        "space": " \n {%- if a -%} \r\n {% endif +%}\n\n{# c -#}  x  {{- b -}} ", "open": "{{ 'a", "deep": "{{" * 500,
+        "members": "{{ a[ 'b' ][\"c\"][0]['d e']['f'] }}", "empty": "", "ends": "{%%}{{}}{##}}}%}#}",
+    }.items():
+        put("template", f"jinja-{name}", b"j" + text.encode())
+    put("template", "config.json", json.dumps({"chat_template": chatml, "bos_token": {"content": "<s>"}}).encode())
+    put("template", "config-list.json", json.dumps({"chat_template": [{"name": "x"}, {"name": "default", "template": chatml}]}).encode())
+    put("template", "config-odd.json", b'{"chat_template":[[],{"name":1}],"bos_token":[]}')
+    for n, turns in enumerate(
+        [["uq"], ["ss", "uq", "aa", "uq"], ["uq", "a<think>\nt\n</think>\n\nb"], ["a</think></think>", "u"], ["sone", "stwo"],
+         ["tresult"], ["u<tool_response>x</tool_response>", "a\n\n<think></think>\n"], ["u \u3000\n", "a\u00a0 x \x1f"], ["a"] * 9, [""]]
+    ):
+        put("template", f"turns-{n}", b"c" + "\0".join(turns).encode())
+    for n, text in enumerate(["{prompt}", "{prompt}{prompt}", "auto", "qwen3", "%s%n", ""]):
+        put("template", f"recipe-{n}", b"r" + text.encode())
+
+
+write_tokenizers()
+write_templates()
 write_math()
 write_graders()
 write_wire()

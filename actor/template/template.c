@@ -93,6 +93,11 @@ static int init_own(struct template *t, const struct template_files *files, stru
 {
     size_t size_bytes;
     char *jinja = template_files_jinja(files, &size_bytes, err);
+    if (jinja == NULL && err->code == ERR_USAGE) {
+        char what[160];
+        snprintf(what, sizeof what, "%s", err->text);
+        return refuse(what, err);
+    }
     if (jinja == NULL) return -1;
     struct jinja_canon canon;
     int result = jinja_canon_init(&canon, (struct view){jinja, size_bytes}, err);

@@ -47,8 +47,8 @@ char *template_files_jinja(const struct template_files *files, size_t *size_byte
         found = find_in(files->tokenizer_config, "tokenizer_config.json", &text, size_bytes, err);
     if (found == 0)
         err_set(err, ERR_USAGE,
-                "template auto: the model has no chat template (chat_template.jinja, or "
-                "chat_template in tokenizer_config.json)");
+                "template auto: the model has no chat template, neither chat_template.jinja nor "
+                "one in tokenizer_config.json");
     return text;
 }
 

@@ -6,7 +6,7 @@
 
 #include "actor/template/template.h"
 
-// The Jinja text, malloc'ed; NULL with a reason when no file has one.
+// The Jinja text, malloc'ed; NULL with a reason, ERR_USAGE when no file has one.
 char *template_files_jinja(const struct template_files *files, size_t *size_bytes, struct err *err);
 
 // The text of bos_token in tokenizer_config.json, malloc'ed; NULL: it names none.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/text/utf8.h"
 #include "common/base/err.h"
 
 void text_buffer_init(struct text_buffer *b)
@@ -63,6 +64,21 @@ void text_buffer_printf(struct text_buffer *b, const char *fmt, ...)
     vsnprintf(b->bytes + b->size_bytes, (size_t)n + 1, fmt, again);
     va_end(again);
     b->size_bytes += (size_t)n;
+}
+
+void text_buffer_add_repaired(struct text_buffer *b, const char *bytes, size_t size_bytes)
+{
+    for (size_t at = 0; at < size_bytes;) {
+        size_t valid = utf8_valid_bytes(bytes + at, size_bytes - at);
+        text_buffer_add(b, bytes + at, valid);
+        at += valid;
+        if (at == size_bytes) return;
+        text_buffer_add(b, "\xef\xbf\xbd", 3);
+        size_t n = size_bytes - at < 3 ? size_bytes - at : 3;
+        while (n > 1 && utf8_open_bytes(bytes + at, n) != n)
+            n--;
+        at += n;
+    }
 }
 
 char *text_buffer_take(struct text_buffer *b)

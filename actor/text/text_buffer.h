@@ -26,6 +26,10 @@ void text_buffer_add_string(struct text_buffer *b, const char *text);
 void text_buffer_printf(struct text_buffer *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+// Adds bytes as UTF-8: each part that is none (the start of a character that does
+// not go on, or one stray byte) as U+FFFD.
+void text_buffer_add_repaired(struct text_buffer *b, const char *bytes, size_t size_bytes);
+
 // What is in it, until the next change.
 struct view text_buffer_view(const struct text_buffer *b);
 

@@ -281,6 +281,26 @@ static void open_bytes_are_those_that_more_bytes_could_complete(void **state)
         assert_int_equal(utf8_open_bytes(cases[i].text, strlen(cases[i].text)), cases[i].n_open);
 }
 
+static void broken_text_is_repaired_part_by_part(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"", ""},
+                                           {"a\xc3\xa9", "a\xc3\xa9"},
+                                           {"\xf0\x9f\x98", "\xef\xbf\xbd"},
+                                           {"\xf0\x9f\x98x", "\xef\xbf\xbdx"},
+                                           {"\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd"},
+                                           {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+                                           {"\xe2\x96\xe2\x96\x81", "\xef\xbf\xbd\xe2\x96\x81"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct text_buffer out;
+        text_buffer_init(&out);
+        text_buffer_add_string(&out, "");
+        text_buffer_add_repaired(&out, cases[i][0], strlen(cases[i][0]));
+        assert_string_equal(out.bytes, cases[i][1]);
+        text_buffer_fini(&out);
+    }
+}
+
 // --- literal ranges ------------------------------------------------------------------------------
 
 static size_t count_id(const struct token_ids *ids, uint32_t id)
@@ -356,6 +376,7 @@ int main(void)
         cmocka_unit_test(any_text_comes_back_from_its_ids),
         cmocka_unit_test(a_stream_gives_the_whole_text_and_never_half_a_character),
         cmocka_unit_test(open_bytes_are_those_that_more_bytes_could_complete),
+        cmocka_unit_test(broken_text_is_repaired_part_by_part),
         cmocka_unit_test(a_special_token_in_a_literal_range_is_text),
         cmocka_unit_test(a_megabyte_of_one_letter_is_no_trouble),
     };
