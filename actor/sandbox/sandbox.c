@@ -107,10 +107,10 @@ static _Noreturn void become(struct start *s)
     (void)setsid();
     (void)umask(022);
     place_descriptors(s);
-    for (int i = 0; i < (int)RLIM_NLIMITS; i++)
+    reset_signals();
+    for (int i = 0; i < (int)RLIM_NLIMITS; i++) // last: a sanitizer's memory does not fit
         if (s->is_limited[i] && setrlimit((__rlimit_resource_t)i, &s->limits[i]) != 0)
             give_up(s, "set a limit");
-    reset_signals();
     char *none[] = {NULL};
     execve(s->bwrap, (char *const *)(uintptr_t)s->argv, none); // it promises not to write
     give_up(s, "run bubblewrap");
