@@ -218,6 +218,9 @@ bool answer_find_announced(struct view text, struct view *out)
     else if (starts_with(text, start, "\\("))
         end = text_find(text, "\\)", start += 2);
     if (end == TEXT_NOWHERE) end = end_of_sentence(text, start);
+    // "Answer: the largest n is 34"
+    size_t is = text_find_last(text_part(text, start, end), " is ");
+    if (is != TEXT_NOWHERE) start += is + strlen(" is ");
     *out = text_trim(text_part(text, start, end));
     while (out->size_bytes > 0 && out->bytes[out->size_bytes - 1] == '*')
         out->size_bytes--;

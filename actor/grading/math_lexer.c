@@ -7,7 +7,7 @@
 #include "actor/text/utf8.h"
 #include "common/base/hash.h"
 
-enum { TEXTS_MAX = 4, BRACKETS_MAX = 1024, NAME_MAX = 64 };
+enum { BRACKETS_MAX = 1024, NAME_MAX = 64 };
 
 struct lexer {
     struct math_work *w;
@@ -281,7 +281,8 @@ static void read_command(struct lexer *l)
 static void read_row(struct lexer *l)
 {
     if (l->n_matrix == 0) {
-        l->at += 2;
+        // \\frac: a backslash that was escaped twice on its way
+        l->at += is_letter(peek(l, 2)) ? 1 : 2;
         l->follows_space = true;
         return;
     }

@@ -28,6 +28,17 @@ struct math_node *math_parse(struct math_work *w, struct math_tokens *tokens);
 
 // One value with + and -, up to what cannot continue it (math_term.c).
 struct math_node *math_parse_sum(struct math_parser *p);
+// One factor with its exponent, degree or factorial.
+struct math_node *math_parse_power(struct math_parser *p);
+
+// Numbers, symbols, groups, fractions, roots, functions (math_atom.c).
+struct math_node *math_parse_atom(struct math_parser *p);
+struct math_node *math_parse_group(struct math_parser *p);
+struct math_node *math_parse_fraction(struct math_parser *p);
+struct math_node *math_parse_number(struct math_parser *p, const struct token *t);
+bool math_starts_factor(struct math_parser *p, const struct token *t);
+bool math_is_plain_digits(const struct token *t);
+
 // What is between brackets, separated by commas, up to the closing token, which
 // is left; a list even if there is one value (math_parser.c).
 struct math_node *math_parse_list(struct math_parser *p);

@@ -46,6 +46,7 @@ static void the_answer_is_found_where_responses_put_it(void **state)
         {"The answer isn't known", NULL},
         {"所以答案是 7。", "7"},
         {"答案：12\n", "12"},
+        {"Final Answer: The largest $n$ is 34. I hope so.", "34"},
         {"so 4", NULL},
         {"\\boxed{4}. Hmm, the answer is 5", "4"},
         {"#### 3\n\\boxed{4}", "4"},
