@@ -5,6 +5,7 @@ const struct actor_verb actor_verbs[] = {
     {"chat", chat_verb},
     {"init", init_verb},
     {"show", show_verb},
+    {"score", score_verb},
     {"tokenize", tokenize_verb},
     {"decontaminate", decontaminate_verb},
 };

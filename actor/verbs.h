@@ -21,6 +21,7 @@ int generate_verb(int argc, char **argv);
 int chat_verb(int argc, char **argv);
 int init_verb(int argc, char **argv);
 int show_verb(int argc, char **argv);
+int score_verb(int argc, char **argv);
 int tokenize_verb(int argc, char **argv);
 int decontaminate_verb(int argc, char **argv);
 

@@ -30,6 +30,7 @@ static const struct {
     {"generate", NULL, "argosy-actor", "problems of a task as JSONL"},
     {"decontaminate", NULL, "argosy-actor", "training rows that hold a part of a benchmark"},
     {"chat", NULL, "argosy-actor", "talk to a model, in its own template"},
+    {"score", NULL, "argosy-actor", "any reward on rows of responses, offline"},
     {"tokenize", NULL, "argosy-actor", "text to token ids and back"},
     {"ledger", NULL, "argosy-learner", "prove from the journal where every lease went"},
     {"keys", NULL, "argosy-learner", "the keys of a recipe, with defaults"},
