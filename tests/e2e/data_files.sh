@@ -16,7 +16,7 @@ data=$(cd "$data" && pwd)
 recipe=$work/data.yaml
 cat >"$recipe" <<END
 model: {path: $work/start}
-template: "Question: {prompt} Answer:"
+template: chatml
 rewards: [{name: accuracy, weight: 1}]
 data: {seed: 3, train_batch_size: 8, max_prompt_length: 700, max_response_length: 8}
 rollout: {n: 2}

@@ -385,6 +385,38 @@ static void test_an_empty_object_is_complete_with_its_manifest(void **state)
     object_fini(&empty);
 }
 
+static void test_a_large_object_is_kept_in_a_file_when_it_may_be(void **state)
+{
+    (void)state;
+    const size_t size = SCRATCH_FILE_BYTES + 12345;
+    unsigned char *bytes = calloc(size, 1);
+    struct object large;
+    struct manifest m;
+    assert_non_null(bytes);
+    for (size_t at = 0; at < size; at += 997)
+        bytes[at] = (unsigned char)(at % 255 + 1);
+    object_init(&large, bytes, size, 1);
+    object_manifest(&large, &m);
+    struct fetch *f = fetch_create(&large.hash, size);
+    fetch_into_scratch(f);
+    if (fetch_take_manifest(f, &m, &err) != 0) fail_msg("%s", err.text);
+    for (uint32_t i = 0; i < large.n_chunks; i++) {
+        struct chunk_data c;
+        assert_true(object_chunk(&large, i, &c));
+        if (fetch_take_chunk(f, &c, &err) != 0) fail_msg("%s", err.text);
+    }
+    assert_true(fetch_is_complete(f));
+    struct scratch got = fetch_take_scratch(f);
+    fetch_destroy(f);
+    assert_true(got.is_file);
+    assert_int_equal(got.size_bytes, size + 1);
+    assert_memory_equal(got.bytes, bytes, size);
+    assert_int_equal(got.bytes[size], 0);
+    scratch_release(&got);
+    object_fini(&large);
+    free(bytes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -400,6 +432,7 @@ int main(void)
         TEST(test_lying_manifests_are_refused_before_memory_is_taken),
         TEST(test_chunks_that_make_up_something_else_start_the_fetch_anew),
         TEST(test_an_empty_object_is_complete_with_its_manifest),
+        TEST(test_a_large_object_is_kept_in_a_file_when_it_may_be),
     };
     return cmocka_run_group_tests(tests, make_object, free_object);
 }
