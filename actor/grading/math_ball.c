@@ -149,6 +149,7 @@ const struct ball *ball_sqrt(struct math_work *w, const struct ball *a)
     if (ball_is_real(a)) {
         if (mpfr_sgn(a->re.middle) >= 0 || real_has_zero(&a->re))
             return real_sqrt(w, &out->re, &a->re) ? out : NULL;
+        w->has_left_reals = true;
         real_negate(w, &sum, &a->re);
         return real_sqrt(w, &out->im, &sum) ? out : NULL;
     }
@@ -234,6 +235,7 @@ const struct ball *ball_log(struct math_work *w, const struct ball *a)
     if (ball_is_real(a)) {
         if (real_has_zero(&a->re)) return NULL;
         if (mpfr_sgn(a->re.middle) > 0) return real_log(w, &out->re, &a->re) ? out : NULL;
+        w->has_left_reals = true;
         real_negate(w, &size, &a->re);
         real_pi(w, &out->im);
         return real_log(w, &out->re, &size) ? out : NULL;

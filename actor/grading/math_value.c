@@ -118,14 +118,17 @@ const struct exact *math_exact_value(struct math_work *w, struct math_node *node
 
 // --- in balls ------------------------------------------------------------------------------------
 
-// Between 1/4 and 2.25, on 40 random bits; at the third point all are negative,
-// after that half of them.
+// Between 1/4 and 2.25, on 40 random bits, at the points of the hash.  At the
+// third all are negative, after that half of them; the last ones are very large
+// and very small, so that |x - 1000| is not 1000 - x.
 static const struct ball *symbol_value(struct math_work *w, uint64_t name, unsigned point)
 {
+    static const int scale_bits[VALUE_POINTS_ALL] = {0, 0, 0, 0, 0, 0, 7, -7, 24, -24};
     uint64_t random = math_random(name, point);
     int64_t size = (int64_t)(random >> 24) * 2 + (INT64_C(1) << 38);
-    bool is_negative = point == VALUE_POINTS || (point > VALUE_POINTS && (random & 1) != 0);
-    return ball_of_parts(w, is_negative ? -size : size, 40);
+    bool is_mixed = point > VALUE_POINTS && point < VALUE_POINTS_ALL - 2;
+    bool is_negative = point == VALUE_POINTS || (is_mixed && (random & 1) != 0);
+    return ball_of_parts(w, is_negative ? -size : size, (unsigned)(40 - scale_bits[point]));
 }
 
 static const struct ball *quarter_turn_minus(struct math_work *w, const struct ball *a)
@@ -328,15 +331,17 @@ bool math_value_find(struct math_work *w, struct math_node *node)
     return node->value_state == 1;
 }
 
-// At a point where symbols are negative: apart for sure.  A value that is not
-// real without i in it is outside of what the expression is about.
+// At a point where symbols are negative: apart for sure.  Where a root or a
+// logarithm is not real without i in it, we are outside of what the expression is
+// about.
 static bool differ_at(struct math_work *w, struct math_node *a, struct math_node *b, unsigned point)
 {
     w->precision_bits = PRECISION_FIRST;
+    w->has_left_reals = false;
     const struct ball *left = math_ball_value(w, a, point), *right = math_ball_value(w, b, point);
     if (left == NULL || right == NULL) return false;
     bool is_complex = math_node_has(a, MATH_I) || math_node_has(b, MATH_I);
-    if (!is_complex && (!ball_is_real(left) || !ball_is_real(right))) return false;
+    if (!is_complex && w->has_left_reals) return false;
     const struct ball *difference = ball_add(w, left, ball_negate(w, right));
     return difference != NULL && !ball_has_zero(difference);
 }

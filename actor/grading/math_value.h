@@ -12,7 +12,7 @@
 #include "actor/grading/math_node.h"
 
 #define VALUE_POINTS 2      // symbols positive: the points of the hash
-#define VALUE_POINTS_ALL 10 // then of mixed sign
+#define VALUE_POINTS_ALL 10 // then of either sign and of other sizes
 
 bool math_is_scalar(const struct math_node *node); // by its kind
 

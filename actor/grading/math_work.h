@@ -27,6 +27,7 @@ struct math_work {
     struct exact_cell *exacts; // math_exact.c's, cleared at the end
     uint64_t n_steps;
     long precision_bits; // of balls made from now on
+    bool has_left_reals; // a root or logarithm of a negative number was taken
 };
 
 void math_work_init(struct math_work *w);

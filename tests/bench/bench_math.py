@@ -152,7 +152,7 @@ def run_math_verify(rows):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--limit", type=int, default=600, help="golds that are no integers; 0: all of all")
+    options.add_argument("--limit", type=int, default=150, help="golds that are no integers; 0: all of all")
     options.add_argument("--show", type=int, default=0, help="rows to print of each kind that one gets wrong")
     options.add_argument("--no-math-verify", action="store_true")
     options = options.parse_args()
