@@ -84,7 +84,7 @@ expect_true "argosy plot made no PNG" is_png "$work/rl.png"
     fail "--dry-run ended with status $?: $(cat "$work/dry.err")"
 expect_text "an override in the resolved recipe" "$work/dry.out" '0.125'
 expect_text "a default in the resolved recipe" "$work/dry.out" 'max_actor_ckpt_to_keep'
-expect "stages whose memory --dry-run prints" 2 "$(grep -cE 'in all +[0-9.]+ MiB' "$work/dry.out")"
+expect "stages whose memory --dry-run prints" 2 "$(grep -A 99 '^memory of stage' "$work/dry.out" | grep -A 1 'all of them on one machine' | grep -cE 'in all +[0-9.]+ MiB')"
 [ ! -e "$work/dry" ] || fail "--dry-run made $work/dry"
 
 "$bin/argosy" init --preset tiny --seed 3 "$work/three" 2>/dev/null || fail "argosy init ended with status $?"
@@ -100,3 +100,12 @@ has "$work/eval.json" "members" '["pass@1", "pass@1_stderr", "cons@4", "pass@4",
     >"$work/eval.out" || fail "argosy eval of the trained model: status $?"
 expect_text "the table of argosy eval" "$work/eval.out" 'pass@1'
 "$bin/argosy" keys | grep -q 'actor.optim.lr' || fail "argosy keys does not list actor.optim.lr"
+
+# Problems as rows.
+"$bin/argosy" generate --task '{"name":"gcd","max_value":60}' --count 6 --split eval --seed 9 >"$work/gcd.jsonl" ||
+    fail "argosy generate ended with status $?"
+expect "whether six rows were generated, each with its answer" true \
+    "$(rows "$work/gcd.jsonl" 'len(evals) == 6 and all(__import__("math").gcd(*r["metadata"]["numbers"]) == int(r["answer"]) for r in evals)')"
+"$bin/argosy" generate --task gdc >"$work/gdc.jsonl" 2>"$work/gdc.err"
+expect "status of argosy generate with a task that is not there" 2 $?
+expect_text "argosy generate with a task that is not there" "$work/gdc.err" "'gdc'" 'knights_knaves'
