@@ -143,6 +143,17 @@ static int mix_work_out(const void *state, uint64_t n, const struct working *wor
     return part->task.kind->work_out(part->task.state, own, working, out, err);
 }
 
+static int mix_substitute(const void *state, uint64_t n, uint32_t attempt, struct problem *out,
+                          struct err *err)
+{
+    uint64_t own;
+    const struct mix_part *part = find_part(state, n, &own);
+    if (part->task.kind->substitute == NULL)
+        return err_set(err, ERR_USAGE, "nothing stands in for a problem of '%s' in a mix",
+                       part->task.kind->name);
+    return part->task.kind->substitute(part->task.state, own, attempt, out, err);
+}
+
 const struct task_kind task_mix = {
     .name = "mix",
     .create = mix_create,
@@ -150,4 +161,5 @@ const struct task_kind task_mix = {
     .count = mix_count,
     .problem = mix_problem,
     .work_out = mix_work_out,
+    .substitute = mix_substitute,
 };
