@@ -80,8 +80,10 @@ python3 - "$scratch/through/main/metrics.jsonl" <<'END'
 import json, statistics, sys
 
 rows = [json.loads(line) for line in open(sys.argv[1])]
+# What a step waits for its samples; a step whose samples came while the one before
+# was saved waited for less than they took, so the slowest counts.
 print("generation: %.0f tok/s; training: %.0f rows/s; publish %.1f s; largest |logprob difference| %g; steps %d" % (
-    statistics.median(r["response_length/mean"] * r["training/samples"] / r["timing_s/gen"] for r in rows),
+    min(r["response_length/mean"] * r["training/samples"] / r["timing_s/gen"] for r in rows),
     statistics.median(r["training/rows"] / r["timing_s/update_actor"] for r in rows),
     statistics.median(r["timing_s/update_weights"] for r in rows),
     max(r["rollout_corr/max_abs_diff"] for r in rows), len(rows)))
