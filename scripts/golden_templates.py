@@ -20,13 +20,17 @@ TEXTS = {
     "qwen2": ("qwen2.5", ""),
     "smollm2": ("qwen2.5", ""),
     "qwen2-factory": ("qwen2-factory", ""),
+    "qwen2.5-unsloth": ("qwen2.5", ""),
     "qwen3": ("qwen3", ""),
+    "qwen3-first": ("qwen3", ""),
+    "qwen3-unsloth": ("qwen3", ""),
     "qwen3-nothink": ("qwen3-nothink", ""),
     "qwen3-instruct-2507": ("chatml", ""),
     "qwen3-thinking-2507": ("qwen3-thinking", ""),
     "llama3": ("llama3", LLAMA),
     "llama3-first": ("llama3-open", LLAMA),
     "llama3-unsloth": ("llama3", LLAMA),
+    "llama3-axolotl": ("llama3", LLAMA),
     "llama3.1": ("llama3.1", LLAMA),
     "llama3.2": ("llama3.1", LLAMA),
     "deepseek-r1": ("deepseek-r1", DEEPSEEK),
@@ -40,7 +44,8 @@ TEXTS = {
     "chatml-axolotl": ("chatml", ""),
     "chatml-unsloth": ("chatml", ""),
 }
-SYSTEMS = {"qwen2-factory": "You are a helpful assistant."}  # where the style leaves it open
+# Where the text falls back to another system prompt than the style does.
+SYSTEMS = {"qwen2-factory": "You are a helpful assistant.", "qwen2.5-unsloth": "{system_message}"}
 KEPT_BYTES = 500  # a text up to this long is kept whole, to test recognition
 
 S, U, A = "system", "user", "assistant"

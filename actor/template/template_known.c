@@ -7,12 +7,18 @@ static const struct {
 } known[] = {
     // Qwen2.5, its Coder, its Math and its base models
     {"83d1bed34f5e6b2553c2737e370dfe9d82ea854c25625ab3c3b9901d28353cda", "qwen2.5"},
+    // Qwen2.5, as others write it
+    {"34b9691a9b5e9aadd7daef3fbb3a795c75ea540909aa321c376b319adf7da0ae", "qwen2.5"},
     // Qwen2, Qwen1.5, SmolLM2
     {"a6cb17c28642783b79374bfb10efe99d11842eea0ad4219dee9dd05c295a13bd", "qwen2.5"},
     // LLaMA-Factory's for Qwen2
     {"a8777f26159d7e478e3ebae411f574635233dbd6469b2eec374bbd5930647630", "qwen2-factory"},
     // Qwen3 and its base models
     {"b625270b97498c67c47c1e9cb1c8fbe655b97a3165a633e470bd1d72640b6b1b", "qwen3"},
+    // Qwen3, first revision
+    {"f3903fbf70ba6d5acef1975b929221cade0b34e7c7556807f8a5ffe6d57e8efa", "qwen3"},
+    // Qwen3, as others write it
+    {"7c25fa4d64f5ac176044b43dc3d25d8034b1f707815bfe71191a00465cebbd42", "qwen3"},
     // Qwen3-Instruct-2507
     {"ef475196f8dcf1ac3306a102051ba60d86a02cb8651fb52b7e1266d160e39c6b", "chatml"},
     // Qwen3-Thinking-2507
@@ -23,6 +29,7 @@ static const struct {
     {"bf52aa75ddf49575bd2b1808d2225f1740c8718564b7e74f3341a59ac24ad4ba", "llama3-open"},
     // Llama 3, as others write it
     {"f73d4cf3803b84bde07aebd187e5681a208ae2cf047118c629c87198e6829a95", "llama3"},
+    {"69c15b1ebc355a7c89c9d1cc41324cfc8df0db78cc47041dde010612a130c45f", "llama3"},
     // Llama 3.1
     {"166346b1913cea8b7811f42d4ed4ce6d0daf6cb3a9317499d965465076a0efdd", "llama3.1"},
     // Llama 3.2 and 3.3
