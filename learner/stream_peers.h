@@ -25,6 +25,7 @@ struct stream_peer {
     struct ack acks; // wait for the journal
     char name[NAME_BYTES_MAX + 1];
     bool is_announced;
+    bool was_ready;     // in this session: it greets anew after each silence of ours
     uint64_t announced; // version
     uint64_t announced_ms;
     uint64_t heard_ms, probed_ms;

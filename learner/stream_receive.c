@@ -73,7 +73,10 @@ static void on_hello(struct stream *s, uint64_t now_ms, struct stream_peer *p,
     }
     p->session = hello->session;
     if (p->book == NULL) p->book = lease_book_join(s->book, now_ms, p);
-    if (!is_same_actor) take_over_session(s, now_ms, p);
+    if (!is_same_actor) {
+        take_over_session(s, now_ms, p);
+        p->was_ready = false;
+    }
     stream_drain_book(s);
     p->state = PEER_GREETED;
     p->is_announced = false; // it may have lost what it was told
@@ -101,7 +104,8 @@ static void on_ready(struct stream *s, uint64_t now_ms, struct stream_peer *p,
         stream_peer_refuse(s, now_ms, p, REFUSAL_HASHES, text);
         return;
     }
-    if (p->state != PEER_READY) stream_event(s, "actor %s ready", p->name);
+    if (!p->was_ready) stream_event(s, "actor %s ready", p->name);
+    p->was_ready = true;
     p->state = PEER_READY;
     s->status.knows_held_out = true;
     s->status.n_held_out = ready->n_held_out;
