@@ -15,12 +15,14 @@
             "harness_" #symbol ":\n"                                                               \
             ".incbin \"" path "\"\n"                                                               \
             "harness_" #symbol "_end:\n"                                                           \
+            ".byte 0\n"                                                                            \
             ".previous\n");                                                                        \
     extern const char harness_##symbol[], harness_##symbol##_end[]
 
 EMBED(answering, "actor/sandbox/answering.py");
 EMBED(command_runner, "actor/sandbox/command_runner.py");
 EMBED(entry, "actor/sandbox/entry.py");
+EMBED(janitor, "actor/sandbox/janitor.py");
 EMBED(judge, "actor/sandbox/judge.py");
 EMBED(literals, "actor/sandbox/literals.py");
 EMBED(program_runner, "actor/sandbox/program_runner.py");
@@ -33,6 +35,7 @@ static const struct {
     [HARNESS_COMMAND_RUNNER] = {"/box/command_runner.py", harness_command_runner,
                                 harness_command_runner_end},
     [HARNESS_ENTRY] = {"/box/entry.py", harness_entry, harness_entry_end},
+    [HARNESS_JANITOR] = {"janitor.py", harness_janitor, harness_janitor_end},
     [HARNESS_JUDGE] = {"/box/judge.py", harness_judge, harness_judge_end},
     [HARNESS_LITERALS] = {"/box/literals.py", harness_literals, harness_literals_end},
     [HARNESS_PROGRAM_RUNNER] = {"/box/program_runner.py", harness_program_runner,
@@ -43,6 +46,11 @@ static const struct {
 const char *harness_path(enum harness_file file)
 {
     return files[file].path;
+}
+
+const char *harness_text(enum harness_file file)
+{
+    return files[file].bytes;
 }
 
 int harness_open(enum harness_file file, struct err *err)

@@ -12,6 +12,7 @@ enum harness_file {
     HARNESS_ANSWERING,
     HARNESS_COMMAND_RUNNER,
     HARNESS_ENTRY,
+    HARNESS_JANITOR, // runs outside
     HARNESS_JUDGE,
     HARNESS_LITERALS,
     HARNESS_PROGRAM_RUNNER,
@@ -20,6 +21,7 @@ enum harness_file {
 };
 
 const char *harness_path(enum harness_file file); // where it is inside: "/box/judge.py"
+const char *harness_text(enum harness_file file); // 0-terminated
 
 // Anonymous files, positioned at their start; the caller closes them; -1: error.
 int harness_open(enum harness_file file, struct err *err);

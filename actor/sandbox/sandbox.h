@@ -40,7 +40,9 @@ struct sandbox_host {
     char prefix[PATH_MAX]; // the folder its bin/ and lib/ are in
     int one_process_filter_fd;
     int many_processes_filter_fd;
-    int lifeline[2]; // a pipe nobody writes to; its end is this process' end
+    int lifeline[2];   // a pipe nobody writes to; its end is this process' end
+    char mark[64];     // among the arguments of every sandbox of this host
+    pid_t janitor_pid; // janitor.py
 };
 
 #define SANDBOX_HOST_NONE                                                                          \

@@ -111,7 +111,7 @@ static void add_files(struct sandbox_arguments *a, const struct sandbox_spec *sp
     add_all(a, "--chdir", "/tmp", NULL);
 }
 
-static void add_isolation(struct sandbox_arguments *a)
+static void add_isolation(struct sandbox_arguments *a, const struct sandbox_host *host)
 {
     static const char *const flags[] = {
         "--unshare-user", "--unshare-pid",     "--unshare-net",
@@ -123,6 +123,7 @@ static void add_isolation(struct sandbox_arguments *a)
     add_all(a, "--uid", "65534", NULL);
     add_all(a, "--gid", "65534", NULL);
     add_all(a, "--hostname", "sandbox", NULL);
+    add_all(a, "--unsetenv", host->mark, NULL); // says whose it is, and does nothing
     add(a, "--json-status-fd");
     add_made(a, "%d", SANDBOX_FD_STATUS);
     add(a, "--seccomp");
@@ -135,7 +136,7 @@ int sandbox_arguments_make(struct sandbox_arguments *a, const struct sandbox_hos
     a->count = 0;
     a->text_bytes = 0;
     add(a, "bwrap");
-    add_isolation(a);
+    add_isolation(a, host);
     add_environment(a);
     add_folders(a, host, spec->is_command);
     add_files(a, spec);

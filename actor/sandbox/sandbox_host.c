@@ -1,11 +1,15 @@
 #define _GNU_SOURCE // pipe2, realpath
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "actor/sandbox/harness.h"
@@ -115,6 +119,43 @@ static int self_check(const struct sandbox_host *host, struct err *err)
     return status;
 }
 
+// --- the janitor ---------------------------------------------------------------------------------
+
+static int start_janitor(struct sandbox_host *host, struct err *err)
+{
+    char *argv[] = {host->python,   (char[]){"-S"},
+                    (char[]){"-s"}, (char[]){"-B"},
+                    (char[]){"-c"}, (char *)(uintptr_t)harness_text(HARNESS_JANITOR),
+                    host->mark,     NULL};
+    char *none[] = {NULL};
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t no_signals;
+    sigemptyset(&no_signals);
+    posix_spawn_file_actions_init(&files);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_adddup2(&files, host->lifeline[0], 0);
+    posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
+    posix_spawnattr_setsigmask(&attributes, &no_signals);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+    const int failed =
+        posix_spawn(&host->janitor_pid, host->python, &files, &attributes, argv, none);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    if (failed == 0) return 0;
+    host->janitor_pid = 0;
+    return err_set(err, ERR_IO, "code reward: start %s: %s", host->python, strerror(failed));
+}
+
+static int open_lifeline(struct sandbox_host *host, struct err *err)
+{
+    snprintf(host->mark, sizeof host->mark, "argosy-%d-%" PRIu64, (int)getpid(), clock_now_ms());
+    if (pipe2(host->lifeline, O_CLOEXEC | O_NONBLOCK) == 0) return 0;
+    host->lifeline[0] = host->lifeline[1] = -1;
+    return err_set(err, ERR_IO, "code reward: pipe: %s", strerror(errno));
+}
+
 int sandbox_host_init(struct sandbox_host *host, const char *python, struct err *err)
 {
     *host = (struct sandbox_host)SANDBOX_HOST_NONE;
@@ -124,13 +165,10 @@ int sandbox_host_init(struct sandbox_host *host, const char *python, struct err 
     if (find_python(host, python, err) != 0) return -1;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         return err_set(err, ERR_IO, "code reward: become a subreaper: %s", strerror(errno));
-    if (pipe2(host->lifeline, O_CLOEXEC | O_NONBLOCK) != 0) {
-        host->lifeline[0] = host->lifeline[1] = -1;
-        return err_set(err, ERR_IO, "code reward: pipe: %s", strerror(errno));
-    }
-    if (seccomp_filter_open(false, &host->one_process_filter_fd, err) == 0 &&
+    if (open_lifeline(host, err) == 0 &&
+        seccomp_filter_open(false, &host->one_process_filter_fd, err) == 0 &&
         seccomp_filter_open(true, &host->many_processes_filter_fd, err) == 0 &&
-        self_check(host, err) == 0)
+        self_check(host, err) == 0 && start_janitor(host, err) == 0)
         return 0;
     sandbox_host_fini(host);
     return -1;
@@ -138,6 +176,10 @@ int sandbox_host_init(struct sandbox_host *host, const char *python, struct err 
 
 void sandbox_host_fini(struct sandbox_host *host)
 {
+    if (host->janitor_pid > 0) {
+        (void)kill(host->janitor_pid, SIGKILL);
+        (void)waitpid(host->janitor_pid, NULL, 0);
+    }
     const int fds[] = {host->one_process_filter_fd, host->many_processes_filter_fd,
                        host->lifeline[0], host->lifeline[1]};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)

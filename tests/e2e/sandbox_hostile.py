@@ -161,7 +161,10 @@ def score(tool, cases):
 
 def sandboxes():
     """Processes of sandboxes of this test."""
-    mark = b"\0--size\0%d\0" % DISK_BYTES
+    return processes_with(b"\0--size\0%d\0" % DISK_BYTES)
+
+
+def processes_with(mark):
     found = []
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
@@ -272,6 +275,26 @@ def killed_tool(tool):
         yield "sandboxes outlive their scorer: %s" % sandboxes()
 
 
+def killed_while_starting(tool, rounds):
+    """The same at any moment, with sandboxes being made all the time; the janitor goes too."""
+    row = json.dumps({"inputs": [""] * 1000, "outputs": ["x"] * 1000})
+    case = {"id": "x", "row": row, "keep_going": 1, "program": "print(1)", "limits": LIMITS}
+    lines = (json.dumps(case) + "\n").encode() * 4
+    for _ in range(rounds):
+        process = subprocess.Popen([tool, "4"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        process.stdin.write(lines)
+        process.stdin.close()
+        if not wait_until(sandboxes, 20):
+            yield "no sandbox started"
+        time.sleep(secrets.randbelow(100) / 1000)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if not wait_until(lambda: not sandboxes(), 5):
+            yield "sandboxes outlive a scorer killed while it made them: %s" % sandboxes()
+        if not wait_until(lambda: not processes_with(b"argosy-%d-" % process.pid), 10):
+            yield "the janitor outlives its work"
+
+
 def main():
     tool, names = sys.argv[1], sys.argv[2:]
     programs = [Program(path) for path in sorted(glob.glob(os.path.join(HERE, "hostile", "*.py")))]
@@ -296,6 +319,7 @@ def main():
     if world.visitors() > 0:
         faults.append("somebody was reached over a socket")
     faults += killed_tool(tool)
+    faults += killed_while_starting(tool, 50 if os.environ.get("SANDBOX_LONG") else 3)
     world.close()
     print("%d hostile programs held, in %.1f s" % (len(programs) - len(faults), took_s))
     for fault in faults:
