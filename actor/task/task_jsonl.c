@@ -116,14 +116,15 @@ static int accept(struct row_content *c, struct err *err)
     if (c->text != NULL)
         return err_set(err, ERR_FORMAT, "a document to learn from, not a problem to solve");
     if (end_at_user(&c->conversation, err) != 0) return -1;
-    if (c->answer != NULL) take_final_answer(&c->answer);
+    if (c->grader == NULL && c->maker != NULL) c->grader = grader_of_maker(c->maker);
+    const struct grader *grader = find_grader(c->grader);
+    if (grader == NULL) return refuse_grader(c->grader, err);
+    // what no grader reads, tests of code say, stays as it is
+    if (c->answer != NULL && grader != &grader_of_none) take_final_answer(&c->answer);
     if (c->answer != NULL && c->answer[0] == '\0')
         return err_set(err, ERR_FORMAT, "the reference answer is empty");
     if (c->answer == NULL && c->metadata == NULL)
         return err_set(err, ERR_FORMAT, "there is no reference answer: set answer_key");
-    if (c->grader == NULL && c->maker != NULL) c->grader = grader_of_maker(c->maker);
-    const struct grader *grader = find_grader(c->grader);
-    if (grader == NULL) return refuse_grader(c->grader, err);
     return grader == &grader_of_none ? 0 : try_reference(grader, c, err);
 }
 

@@ -180,6 +180,14 @@ static void code_has_no_grader_and_says_so_when_graded(void **state)
     assert_non_null(strstr(err.text, "set data.grader"));
     problem_fini(&p);
     close_task(&f);
+    // its tests are not taken for a worked solution
+    opened(&f, EVAL, "{}",
+           "{\"data_source\":\"code_contests\",\"prompt\":\"q\",\"reward_model\":{"
+           "\"ground_truth\":\"{\\\"inputs\\\": [\\\"#### 1\\\"]}\"}}");
+    p = problem_of(&f, TASK_HELD_OUT, 0);
+    assert_string_equal(p.answer, "{\"inputs\": [\"#### 1\"]}");
+    problem_fini(&p);
+    close_task(&f);
 }
 
 static void an_unknown_grader_is_refused_with_those_there_are(void **state)
