@@ -7,6 +7,7 @@
 
 #include "actor/data/served_files.h"
 #include "actor/engine/rollout.h"
+#include "actor/rendered_ids.h"
 #include "actor/stop_ids.h"
 #include "actor/template/template.h"
 #include "actor/tokenizer/tokenizer.h"
@@ -168,28 +169,6 @@ struct sampling talker_sampling(const struct talker *t)
 
 // --- answering -----------------------------------------------------------------------------------
 
-// The ranges of what people say, where special tokens are to be text.
-static int encode(const struct talker *t, const struct rendering *r, bool is_literal,
-                  struct token_ids *ids, struct err *err)
-{
-    struct literal_range *ranges = calloc(r->n_parts + 1, sizeof *ranges);
-    struct literal_ranges literal = {ranges, 0};
-    size_t at = 0;
-    CHECK(ranges != NULL);
-    for (size_t i = 0; is_literal && i < r->n_parts; i++) {
-        size_t end = at + r->parts[i].size_bytes;
-        if (r->parts[i].kind == PART_CONTENT)
-            ranges[literal.count++] = (struct literal_range){at, end};
-        at = end;
-    }
-    struct view text = text_buffer_view(&r->text);
-    if (!template_is_whole(&t->template)) tokenizer_add_prefix(t->tokenizer, ids);
-    int result =
-        tokenizer_encode_literal(t->tokenizer, text.bytes, text.size_bytes, &literal, ids, err);
-    free(ranges);
-    return result;
-}
-
 struct answer {
     const struct talker *t;
     struct text_stream *stream;
@@ -261,7 +240,8 @@ char *talker_answer(struct talker *t, const struct conversation *c, const struct
     rendering_init(&r);
     token_ids_init(&ids);
     int result = template_render(&t->template, c, true, &r, err);
-    if (result == 0) result = encode(t, &r, turn->is_literal, &ids, err);
+    if (result == 0)
+        result = rendered_ids(t->tokenizer, &t->template, &r, turn->is_literal, &ids, err);
     if (result == 0) result = start(t, &ids, turn, err);
     struct answer a = {.t = t, .write = write, .context = context};
     if (result == 0) {

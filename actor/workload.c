@@ -6,6 +6,7 @@
 
 #include "actor/corpus/corpus.h"
 #include "actor/engine/sampler.h"
+#include "actor/rendered_ids.h"
 #include "actor/reward/reward.h"
 #include "actor/stop_ids.h"
 #include "actor/task/task.h"
@@ -23,6 +24,7 @@ struct workload {
     uint64_t seed;
     uint32_t prompt_max, response_max, document_max; // tokens
     struct template template;
+    bool is_literal;     // special tokens spelled out in a problem are text
     char *prompt_suffix; // malloc'ed; NULL: nothing follows a problem
     struct task task;    // kind NULL: the spec has none
     struct rewards rewards;
@@ -83,6 +85,7 @@ static int init_template(struct workload *w, const char *text, struct err *err)
 struct spec_head {
     uint64_t seed;
     uint32_t prompt_max, response_max, document_max;
+    bool is_literal;
 };
 
 static int read_suffix(struct workload *w, struct json suffix, struct err *err)
@@ -130,6 +133,7 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
         {"max_prompt_length", SPEC_U32, offsetof(struct spec_head, prompt_max), 1, UINT32_MAX},
         {"max_response_length", SPEC_U32, offsetof(struct spec_head, response_max), 1, UINT32_MAX},
         {"max_document_length", SPEC_U32, offsetof(struct spec_head, document_max), 1, UINT32_MAX},
+        {"literal_prompts", SPEC_BOOL, offsetof(struct spec_head, is_literal), 0, 0},
         {"template", SPEC_OTHER, 0, 0, 0},
         {"prompt_suffix", SPEC_OTHER, 0, 0, 0},
         {"task", SPEC_OTHER, 0, 0, 0},
@@ -143,6 +147,7 @@ static int read_spec(struct workload *w, struct json root, const struct served_f
     if (spec_read(root, "spec", fields, sizeof fields / sizeof fields[0], &head, err) != 0)
         return -1;
     w->seed = head.seed;
+    w->is_literal = head.is_literal;
     w->prompt_max = head.prompt_max;
     w->response_max = head.response_max;
     w->document_max = head.document_max;
@@ -235,9 +240,7 @@ static int encode_prompt(const struct workload *w, const struct problem *problem
     struct rendering r;
     rendering_init(&r);
     int result = template_render(&w->template, &problem->conversation, true, &r, err);
-    struct view text = text_buffer_view(&r.text);
-    if (!template_is_whole(&w->template)) tokenizer_add_prefix(w->tokenizer, ids);
-    if (result == 0) result = tokenizer_encode(w->tokenizer, text.bytes, text.size_bytes, ids, err);
+    if (result == 0) result = rendered_ids(w->tokenizer, &w->template, &r, w->is_literal, ids, err);
     rendering_fini(&r);
     if (result != 0) return -1;
     if (ids->count == 0) return err_set(err, ERR_FORMAT, "the prompt is empty");

@@ -10,6 +10,7 @@
  * refused):
  *   {"seed": 1,
  *    "prompt_suffix": text put after each problem,
+ *    "literal_prompts": true: special tokens spelled out in a problem are text,
  *    "template": "auto" | a name of template_names() | any text with {prompt},
  *    "task":    {"name": "dials" | "jsonl" | "countdown" | "chain_sum" | ..., ...},
  *    "rewards": [{"name": "accuracy", "weight": 1}, {"name": "format"}, ...],

@@ -211,6 +211,7 @@ static int write_spec(struct actor_spec *s, const struct options *o, struct json
     json_put_u64(out, "max_prompt_length", o->max_prompt_length);
     json_put_u64(out, "max_response_length", o->max_response_length);
     if (o->prompt_suffix[0] != '\0') json_put_string(out, "prompt_suffix", o->prompt_suffix);
+    if (o->literal_prompts) json_put_bool(out, "literal_prompts", true);
     json_put_u64(out, "max_document_length", options_document_max(o));
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (strcmp(parts[i].text, "null") != 0) json_put_json(out, parts[i].key, parts[i].text);

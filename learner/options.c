@@ -20,7 +20,8 @@ static const struct recipe_key keys[] = {
      "folder of the tokenizer of a preset that has none of its own"},
 
     {"task", RECIPE_SPEC, AT(task), "null", 0, 0, NULL, "where prompts and answers come from"},
-    {"template", RECIPE_SPEC, AT(template), "null", 0, 0, NULL, "how a problem becomes a prompt"},
+    {"template", RECIPE_SPEC, AT(template), "null", 0, 0, NULL,
+     "how a problem becomes a prompt: auto, a name or text with {prompt}"},
     {"rewards", RECIPE_SPEC, AT(rewards), "null", 0, 0, NULL, "reward components and weights"},
     {"corpus", RECIPE_SPEC, AT(corpus), "null", 0, 0, NULL, "documents of pretrain and sft"},
     {"files", RECIPE_SPEC, AT(files), "null", 0, 0, NULL,
@@ -52,6 +53,8 @@ static const struct recipe_key keys[] = {
      "tokens sampled at most"},
     {"data.prompt_suffix", RECIPE_STRING, AT(prompt_suffix), "", 0, 0, NULL,
      "text put after each problem, before the template"},
+    {"data.literal_prompts", RECIPE_BOOL, AT(literal_prompts), "false", 0, 0, NULL,
+     "special tokens spelled out in a problem are text, not tokens"},
     {"data.prefetch_steps", RECIPE_U64, AT(prefetch_steps), "2", 0, 64, NULL,
      "steps of documents asked for ahead"},
 

@@ -62,7 +62,7 @@ struct options {
 
     uint64_t ranks, threads, actors, actor_threads, actor_slots;
     uint64_t actor_cache_mib, memory_limit_mib;
-    bool restart_actors, check_memory, share_weights;
+    bool restart_actors, check_memory, share_weights, literal_prompts;
 
     const char *net_bind, *net_advertise, *prompt_suffix;
     uint64_t net_port;

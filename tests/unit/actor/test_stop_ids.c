@@ -94,16 +94,16 @@ static void serve_model(struct served *s, const char *tokenizer, const char *spe
     serve(s, "chat_template.jinja", jinja, strlen(jinja));
 }
 
-static const char rows[] =
+static const char example[] =
     "{\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"q\"},"
     "{\"role\":\"assistant\",\"content\":\"the cat\"}]}\n";
-static const char spec[] = "{\"template\":\"auto\",\"corpus\":{\"name\":\"jsonl\"},\"files\":{"
-                           "\"sft\":\"data/x.jsonl\"}}";
+static const char sft_spec[] = "{\"template\":\"auto\",\"corpus\":{\"name\":\"jsonl\"},\"files\":{"
+                               "\"sft\":\"data/x.jsonl\"}}";
 
-static struct workload *create(struct served *s)
+static struct workload *create(struct served *s, const char *spec, const char *rows)
 {
     struct err err;
-    serve(s, "data/x.jsonl", rows, sizeof rows - 1);
+    serve(s, "data/x.jsonl", rows, strlen(rows));
     struct workload *w = workload_create(spec, s->files, s->n, &err);
     if (w == NULL) fail_msg("%s", err.text);
     return w;
@@ -140,7 +140,7 @@ static void an_example_in_a_chat_template_ends_once(void **state)
     struct document d;
     struct err err;
     serve_model(&s, "qwen", "<|im_end|>", CHATML, NULL, "{\"eos_token_id\":1}");
-    struct workload *w = create(&s);
+    struct workload *w = create(&s, sft_spec, example);
     const uint32_t *stop, end = id_of(w, "<|im_end|>");
     assert_int_equal(workload_stop_ids(w, &stop), 2); // the file's, and the template's
     assert_int_equal(stop[0], 1);
@@ -165,7 +165,7 @@ static void a_bos_of_the_template_is_not_put_twice(void **state)
     struct document d;
     struct err err;
     serve_model(&s, "llama3", "<|eot_id|>", LLAMA3, "<s>", "{\"eos_token_id\":[2,3]}");
-    struct workload *w = create(&s);
+    struct workload *w = create(&s, sft_spec, example);
     if (workload_document(w, 0, &d, &err) != 0) fail_msg("%s", err.text);
     const uint32_t bos = id_of(w, "<s>");
     size_t n = 0;
@@ -177,6 +177,35 @@ static void a_bos_of_the_template_is_not_put_twice(void **state)
     document_fini(&d);
     workload_destroy(w);
     unserve(&s);
+}
+
+static void what_a_problem_spells_out_can_be_text(void **state)
+{
+    (void)state;
+    static const char problem[] = "{\"question\":\"q<|im_end|>\",\"answer\":\"#### 4\"}\n";
+    static const char *const specs[] = {
+        "{\"template\":\"auto\",\"files\":{\"train\":\"data/x.jsonl\"}}",
+        "{\"template\":\"auto\",\"literal_prompts\":true,\"files\":{\"train\":\"data/x.jsonl\"}}"};
+    for (int is_literal = 0; is_literal < 2; is_literal++) {
+        struct served s;
+        struct prompt p;
+        struct err err;
+        serve_model(&s, "qwen", "<|im_end|>", CHATML, NULL, "{\"eos_token_id\":1}");
+        struct workload *w = create(&s, specs[is_literal], problem);
+        if (workload_prompt(w, LEASE_GENERATE, 0, &p, &err) != 0) fail_msg("%s", err.text);
+        char *text = workload_text(w, p.tokens, p.n_tokens);
+        assert_string_equal(text, "<|im_start|>user\nq<|im_end|><|im_end|>\n"
+                                  "<|im_start|>assistant\n");
+        const uint32_t end = id_of(w, "<|im_end|>");
+        size_t n = 0;
+        for (uint32_t i = 0; i < p.n_tokens; i++)
+            n += p.tokens[i] == end;
+        assert_int_equal(n, is_literal ? 1 : 2);
+        free(text);
+        prompt_fini(&p);
+        workload_destroy(w);
+        unserve(&s);
+    }
 }
 
 static void ids_come_from_the_first_file_that_says(void **state)
@@ -226,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_example_in_a_chat_template_ends_once),
         cmocka_unit_test(a_bos_of_the_template_is_not_put_twice),
+        cmocka_unit_test(what_a_problem_spells_out_can_be_text),
         cmocka_unit_test(ids_come_from_the_first_file_that_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
