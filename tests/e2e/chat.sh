@@ -51,6 +51,24 @@ chat literal $'<|x|>\n' --temperature 0 --literal
 expect_true "--literal changes what a line with a special token means" \
     test -n "$(cmp "$work/injected.out" "$work/literal.out" 2>&1)"
 
+# A run trains in that template: its files are served to the actors.
+printf '{"question":"1+%s?","answer":"#### 2"}\n' 1 2 3 4 >"$work/rows.jsonl"
+cat >"$work/auto.yaml" <<EOF
+template: auto
+rewards: [{name: accuracy, weight: 1}]
+data: {train_files: $work/rows.jsonl, train_batch_size: 2, max_response_length: 8}
+trainer: {lanes: 2, pack_tokens: 256, total_training_steps: 1}
+resources: {ranks: 1, actors: 1, threads: 1, actor_threads: 1}
+stages: [{name: rl, kind: grpo, model: {path: $work/model}, rollout: {n: 2}}]
+EOF
+timeout 120 "$bin/argosy" run "$work/auto.yaml" --run "$work/run" >"$work/run.out" 2>&1 ||
+    fail "argosy run: $(tail -n 3 "$work/run.out")"
+"$bin/argosy" show "$work/run/rl" --limit 1 >"$work/shown" || fail "argosy show"
+expect "the lines of a prompt in the model's template" "<|im_start|>user 1+N?<|im_end|> <|im_start|>assistant" \
+    "$(sed -n '2,4p' "$work/shown" | sed 's/1+[1-4]/1+N/' | tr '\n' ' ' | sed 's/ $//')"
+expect_true "the model that was made keeps its template" cmp "$work/model/tokenizer_config.json" \
+    "$work/run/rl/model/tokenizer_config.json"
+
 # Wrong usage says what would be right, before any weights are read.
 refused() { # NAME STATUS REGEX option...
     local name=$1 want=$2 regex=$3
