@@ -78,7 +78,7 @@ void json_put_double(struct json_writer *w, const char *key, double value); // N
 void json_put_u64(struct json_writer *w, const char *key, uint64_t value);
 void json_put_i64(struct json_writer *w, const char *key, int64_t value);
 void json_put_bool(struct json_writer *w, const char *key, bool value);
-void json_put_value(struct json_writer *w, const char *key, struct json v); // absent: null
+void json_put_value(struct json_writer *w, const char *key, struct json v);        // absent: null
 void json_put_json(struct json_writer *w, const char *key, const char *json_text); // as it is
 
 #endif

@@ -81,10 +81,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
     spec[spec_bytes] = '\0';
     // the workload only reads its files
     const struct served_file files[] = {
-        {"config.json", (unsigned char *)(uintptr_t)config, sizeof config - 1},
-        {"tokenizer.json", (unsigned char *)tokenizer, tokenizer_bytes},
+        {"config.json", (unsigned char *)(uintptr_t)config, sizeof config - 1, false},
+        {"tokenizer.json", (unsigned char *)tokenizer, tokenizer_bytes, false},
         {"d", (unsigned char *)(uintptr_t)(newline == NULL ? bytes : newline + 1),
-         newline == NULL ? 0 : size_bytes - spec_bytes - 1},
+         newline == NULL ? 0 : size_bytes - spec_bytes - 1, false},
     };
     struct err err = {0};
     struct workload *w = workload_create(spec, files, 3, &err);

@@ -548,7 +548,6 @@ static void pages_mostly_guess_and_are_graded_as_answers_will_be(void **state)
         struct problem p = {.source = "dials",
                             .grader = &grader_exact,
                             .answer = answer,
-                            .grader = &grader_exact,
                             .n_steps = (uint32_t)(puzzle.asked - puzzle.start_letter)};
         const char *response = strstr(document.text.bytes, "Assistant:") + strlen("Assistant:");
         struct score score = score_of(&p, response);

@@ -252,7 +252,6 @@ static void keys_that_contradict_each_other_are_refused_by_file_and_stage(void *
         {"rollout: {top_p: 0}", "rollout.top_p"},
         {"eval: {top_p: 0}", "eval.top_p"},
         {"data: {train_batch_size: 8}, actor: {ppo_mini_batch_size: 9}", "ppo_mini_batch_size"},
-        {"kind: eval", "eval.n_prompts"},
         {"trainer: {test_freq: 5}", "eval.n_prompts"},
         {"trainer: {val_before_train: true}", "eval.n_prompts"},
         {"model: {path: ''}", "model.path"},
