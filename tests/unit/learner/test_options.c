@@ -155,7 +155,6 @@ static void what_cannot_be_is_refused_by_name(void **state)
     refused(smallest, "actor.ppo_mini_batch_size=33", "actor.ppo_mini_batch_size");
     refused(smallest, "rollout.top_p=0", "rollout.top_p");
     refused(smallest, "actor.clip_ratio_c=0.5", "actor.clip_ratio_c");
-    refused(smallest, "kind=eval", "eval.n_prompts");
     refused(smallest, "trainer.test_freq=5", "eval.n_prompts");
     refused("model: {path: m}\nkind: pretrain\n", "trainer.mode=one_step_off", "one_step_off");
     refused(smallest, "net.port=65536", "net.port");
