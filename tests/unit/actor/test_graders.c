@@ -434,11 +434,10 @@ static void a_megabyte_of_nonsense_is_graded_in_linear_time(void **state)
 
 // --- every row of published data -----------------------------------------------------------------
 
-// Calls `check` with each line of a file; false when the file is not there.
-static bool for_each_row(const char *name, void (*check)(struct json row, const char *text),
+// Calls `check` with each line of a file; false when there is none.
+static bool for_each_row(const char *path, void (*check)(struct json row, const char *text),
                          int *n_rows)
 {
-    const char *path = outside_data(name);
     if (path == NULL) return false;
     struct file_map map;
     struct err err;
@@ -448,7 +447,7 @@ static bool for_each_row(const char *name, void (*check)(struct json row, const 
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t size_bytes = (size_t)((newline == NULL ? end : newline) - at);
         if (size_bytes > 0) {
-            struct json_document *row = json_parse(at, size_bytes, name, &err);
+            struct json_document *row = json_parse(at, size_bytes, path, &err);
             if (row == NULL) fail_msg("%s", err.text);
             char *text = text_copy(at, size_bytes);
             check(json_root(row), text);
@@ -532,7 +531,7 @@ static void every_published_knights_row_is_graded_by_its_solution(void **state)
         static const char *const parts[] = {"train", "test"};
         for (int part = 0; part < 2; part++) {
             snprintf(name, sizeof name, "kk/kk_%dppl_%s.jsonl", people, parts[part]);
-            if (!for_each_row(name, check_knights_row, &n_rows)) return;
+            if (!for_each_row(outside_data(name), check_knights_row, &n_rows)) return;
         }
     }
     assert_int_equal(n_rows, 5000);
@@ -576,9 +575,41 @@ static void every_published_countdown_row_is_graded_by_its_expression(void **sta
 {
     (void)state;
     int n_rows = 0;
-    if (!for_each_row("countdown/countdown_3to4_train.jsonl", check_countdown_row, &n_rows)) return;
+    const char *path = outside_data("countdown/countdown_3to4_train.jsonl");
+    if (!for_each_row(path, check_countdown_row, &n_rows)) return;
     assert_int_equal(n_rows, 2000);
     assert_in_range(n_still_right, 0, 5);
+}
+
+// Its score, but for what it gives to digits somewhere in an answer, and for
+// its 0.01 for any answer at all.
+static void check_golden(struct json row, const char *text)
+{
+    (void)text;
+    const struct grader *grader = grader_find(json_to_string(json_member(row, "grader"), NULL));
+    assert_non_null(grader);
+    struct json_writer w;
+    json_writer_init(&w);
+    json_put_value(&w, NULL, json_member(row, "metadata"));
+    struct json answers = json_member(row, "answers");
+    for (size_t i = 0; i < json_count(answers); i++) {
+        double theirs = json_to_double(json_item(json_item(answers, i), 1)), want = theirs;
+        if (theirs < 1 && (grader == &grader_number || theirs == 0.01)) want = 0;
+        struct grade grade =
+            judged(grader, json_to_string(json_item(json_item(answers, i), 0), NULL),
+                   json_to_string(json_member(row, "gold"), NULL), w.bytes);
+        if (grade.value < want - 1e-4 || grade.value > want + 1e-4)
+            fail_msg("%zu of %s: %g, want %g", i, text, grade.value, want);
+    }
+    free(w.bytes);
+}
+
+static void scores_are_those_of_reasoning_gym(void **state)
+{
+    (void)state;
+    int n_rows = 0;
+    assert_true(for_each_row("tests/golden/graders.jsonl", check_golden, &n_rows));
+    assert_int_equal(n_rows, 56);
 }
 
 int main(void)
@@ -592,6 +623,7 @@ int main(void)
         cmocka_unit_test(graders_are_found_by_name_and_by_data_set),
         cmocka_unit_test(an_answer_not_given_is_wrong_and_has_no_hash),
         cmocka_unit_test(a_megabyte_of_nonsense_is_graded_in_linear_time),
+        cmocka_unit_test(scores_are_those_of_reasoning_gym),
         cmocka_unit_test(every_published_knights_row_is_graded_by_its_solution),
         cmocka_unit_test(every_published_countdown_row_is_graded_by_its_expression),
     };
