@@ -348,8 +348,8 @@ static void a_special_token_in_a_literal_range_is_text(void **state)
 static void a_megabyte_of_one_letter_is_no_trouble(void **state)
 {
     (void)state;
-    static const char *const names[] = {"qwen",    "llama3",    "deepseek3", "llama2",
-                                        "mistral", "deepseek2", "o200k"};
+    static const char *const names[] = {"qwen",   "deepseek2", "llama3", "deepseek3",
+                                        "llama2", "mistral",   "o200k"};
     static const char letters[] = "a <1\n";
     enum { N = 1000000 };
     char *text = malloc(N);
