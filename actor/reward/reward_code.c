@@ -52,7 +52,7 @@ static const struct spec_field fields[] = {
     {"command", SPEC_OTHER, 0, 0, 0},
     {"cpu_s", SPEC_DOUBLE, offsetof(struct code, cpu_s), 0.01, 3600},
     {"wall_s", SPEC_DOUBLE, offsetof(struct code, wall_s), 0.01, 3600},
-    {"memory_mib", SPEC_DOUBLE, offsetof(struct code, memory_mib), 16, 1 << 20},
+    {"memory_mib", SPEC_DOUBLE, offsetof(struct code, memory_mib), 64, 1 << 20},
     {"disk_mib", SPEC_DOUBLE, offsetof(struct code, disk_mib), 1, 1 << 16},
     {"output_kib", SPEC_DOUBLE, offsetof(struct code, output_kib), 1, 1 << 20},
     {"tasks", SPEC_U32, offsetof(struct code, tasks), 1, 4096},
