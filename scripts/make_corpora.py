@@ -606,6 +606,30 @@ def write_graders():
 
 
 
+# --- rows to score: the list of components is chosen by the row's length ---------------------------
+
+SCORED = [
+    {"response": "<think>one 一 two</think><answer>\\boxed{4}</answer>", "ground_truth": "4", "prompt": "几 個?"},
+    {"response": "<think>\na a a a\n</think>\n<answer>\n4\n</answer>\nx", "answer": "2+2\n#### 4", "n_tokens": 63},
+    {"pred": "\\frac{1}{2}", "gold": 0.5, "id": "x"},
+    {"response": "$a `b` \\(c\\) \\[d $$e$$ ```f <think", "gold": [1, {"a": None}], "finish_reason": "length"},
+    {"output": "1+2*3", "metadata": {"source_dataset": "countdown", "numbers": [1, 2, 3], "target": 7}, "index": [3]},
+    {"response": "", "reward_model": {"ground_truth": ""}, "data_source": "openai/gsm8k", "n_tokens": -1},
+    {"completion": "好好好 まず \u00e9\u0301 don\u2019t '", "label": True, "problem": [{"role": "user", "content": "q"}], "level": "Level 3"},
+    {"response": "\u0000 \u202e \ufeff", "solution": "\\boxed{\\boxed{}}", "prompt": [1]},
+    {"response": 4}, {}, [], "x",
+]  # fmt: skip
+
+
+def write_scores():
+    """Each row with as many spaces behind it as there are lists."""
+    for n, row in enumerate(SCORED):
+        for spaces in range(4):
+            put("score", f"{n}-{spaces}", json.dumps(row, ensure_ascii=n % 2 == 0).encode() + b" " * spaces)
+    put("score", "cut", b'{"response":"\\ud800","gold":"1"')
+    put("score", "bytes", b'{"response":"\xff","gold":"1"}')
+
+
 # --- code tests ------------------------------------------------------------------------------------
 
 
@@ -699,3 +723,4 @@ write_envelope()
 write_journal()
 write_object()
 write_code_tests()
+write_scores()
