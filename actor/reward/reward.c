@@ -215,7 +215,7 @@ static void fail(struct score *out, const struct problem *problem, const char *w
 
 static struct view view_of(const char *text)
 {
-    return (struct view){text, text == NULL ? 0 : strlen(text)};
+    return (struct view){text == NULL ? "" : text, text == NULL ? 0 : strlen(text)};
 }
 
 // A reference that cannot be graded against is the data's fault, not the

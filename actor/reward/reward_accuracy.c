@@ -34,7 +34,7 @@ static int prepare(void *state, struct json spec, const struct reward_setting *s
 
 static struct view view_of(const char *text)
 {
-    return (struct view){text, text == NULL ? 0 : strlen(text)};
+    return (struct view){text == NULL ? "" : text, text == NULL ? 0 : strlen(text)};
 }
 
 static int value(const void *state, const struct reward_input *in, double *out, struct err *err)

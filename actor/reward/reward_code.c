@@ -125,7 +125,7 @@ static void push_ready(struct code *s, uint64_t ticket, enum outcome outcome, co
 
 static struct view view_of(const char *text)
 {
-    return (struct view){text, text == NULL ? 0 : strlen(text)};
+    return (struct view){text == NULL ? "" : text, text == NULL ? 0 : strlen(text)};
 }
 
 static int submit_job(struct code *s, uint64_t ticket, struct view program,
