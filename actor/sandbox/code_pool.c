@@ -170,9 +170,10 @@ static void watch(struct code_pool *pool, struct worker *w)
 static void set_timer(struct code_pool *pool)
 {
     uint64_t next_ms = UINT64_MAX;
-    for (uint32_t i = 0; i < pool->n_workers; i++)
-        if (pool->workers[i].entry != NULL && pool->workers[i].run.deadline_ms < next_ms)
-            next_ms = pool->workers[i].run.deadline_ms;
+    for (uint32_t i = 0; i < pool->n_workers; i++) {
+        const uint64_t wake_ms = code_run_wake_ms(&pool->workers[i].run);
+        if (wake_ms < next_ms) next_ms = wake_ms;
+    }
     struct itimerspec when = {{0, 0}, {0, 0}};
     if (next_ms != UINT64_MAX) {
         when.it_value.tv_sec = (time_t)(next_ms / 1000);

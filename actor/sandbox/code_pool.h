@@ -49,7 +49,7 @@ bool code_outcome_is_score(enum code_outcome outcome);
 struct code_limits {
     double cpu_s;          // of one standard input case, or of all of a function's tests
     double wall_s;         // of the same, on the clock: for what sleeps
-    uint64_t memory_bytes; // address space of a process
+    uint64_t memory_bytes; // address space of the process; of a command, all its processes' memory
     uint64_t output_bytes; // of one case, on top of the size of what is expected
     uint64_t disk_bytes;   // of /tmp
     uint32_t tasks;        // threads; of a command, processes
@@ -66,7 +66,7 @@ struct code_job {
                                     // such as {"/usr/bin/node", "/box/program", NULL}; it sees
                                     // the machine's /usr; standard input cases only
     struct code_limits limits;      // the row's time_limit, where it has one, replaces cpu_s
-    bool keep_going;                // past the first test that fails, to count them all
+    bool keep_going; // past the first test that fails, to count them all; never past a timeout
 };
 
 struct code_verdict {

@@ -14,14 +14,17 @@
 
 #include "actor/sandbox/code_output.h"
 #include "actor/sandbox/harness.h"
+#include "actor/sandbox/sandbox_memory.h"
 #include "common/base/json.h"
 
 enum {
     STATUS_UNCOMPILED = 97, // program_runner.py ends with it
     STATUS_SIGNAL = 128,
-    SANDBOX_TASKS = 2, // bubblewrap's own process inside, and the program's first
-    JUDGE_CPU_S = 10,  // beyond what the program may take
-    KILL_MS = 2000,    // until a kill is tried again
+    SANDBOX_TASKS = 2,   // bubblewrap's own process inside, and the program's first
+    JUDGE_CPU_S = 10,    // beyond what the program may take
+    KILL_MS = 2000,      // until a kill is tried again
+    LOOK_MS = 50,        // between two looks at the memory of many processes
+    ADDRESS_FACTOR = 16, // a command may map more than it uses, as many interpreters do
     SAID_BYTES = 2048,
     NUMBER_BYTES = 24,
 };
@@ -84,8 +87,10 @@ static const char *tail(const char *said)
 static struct sandbox_limits limits_of(const struct code_run *run)
 {
     const struct code_limits *l = &run->task->limits;
+    const bool is_looked_at = run->task->command[0] != NULL && run->host->knows_memory;
+    const uint64_t factor = is_looked_at ? ADDRESS_FACTOR : 1;
     return (struct sandbox_limits){.cpu_s = (uint32_t)ceil(l->cpu_s),
-                                   .memory_bytes = l->memory_bytes,
+                                   .memory_bytes = l->memory_bytes * factor,
                                    .disk_bytes = l->disk_bytes};
 }
 
@@ -236,7 +241,8 @@ close_asks:
 static void set_deadline(struct code_run *run, uint64_t now_ms)
 {
     run->deadline_ms = now_ms + (uint64_t)(1000 * run->task->limits.wall_s);
-    run->is_killed = false;
+    run->look_ms = run->task->command[0] != NULL ? now_ms + LOOK_MS : UINT64_MAX;
+    run->is_killed = run->is_too_big = false;
 }
 
 // Starts the next thing to run; without success the verdict is that.
@@ -262,7 +268,10 @@ static void decide_by_end(struct code_run *run, const char *said)
     const struct sandbox_end *end = &run->program_end;
     const double cpu_s = ceil(run->task->limits.cpu_s);
     const bool is_spent = end->cpu_s > cpu_s - 0.1;
-    if (run->is_killed)
+    if (run->is_too_big)
+        decide(run, CODE_MEMORY, "its processes took more than %" PRIu64 " MiB",
+               run->task->limits.memory_bytes >> 20);
+    else if (run->is_killed)
         decide(run, CODE_TIMEOUT, "no end after %g s", run->task->limits.wall_s);
     else if (!end->was_set_up)
         decide(run, CODE_SANDBOX_FAILED, "%s", tail(said));
@@ -407,6 +416,16 @@ static void finish(struct code_run *run, uint64_t now_ms)
     run->verdict.wall_s = 1e-3 * (double)(now_ms - run->started_ms);
 }
 
+// A process more or less is no matter: what counts is what they take together.
+static void kill_big(struct code_run *run, uint64_t now_ms)
+{
+    if (now_ms < run->look_ms) return;
+    run->look_ms = now_ms + LOOK_MS;
+    if (sandbox_memory_bytes(&run->program) <= run->task->limits.memory_bytes) return;
+    run->is_too_big = run->is_killed = true;
+    sandbox_kill(&run->program);
+}
+
 static void kill_late(struct code_run *run, uint64_t now_ms)
 {
     if (now_ms < run->deadline_ms) return;
@@ -420,15 +439,19 @@ static void kill_late(struct code_run *run, uint64_t now_ms)
 static bool step_cases(struct code_run *run, uint64_t now_ms)
 {
     const struct code_verdict before = run->verdict;
+    run->verdict.outcome = CODE_PASSED;
     end_case(run);
     run->verdict.cpu_s += run->program_end.cpu_s;
+    const enum code_outcome outcome = run->verdict.outcome;
     // The first failure is the one to tell, unless there can be no score at all.
-    if (before.outcome != CODE_PASSED && code_outcome_is_score(run->verdict.outcome)) {
+    if (before.outcome != CODE_PASSED && code_outcome_is_score(outcome)) {
         run->verdict.outcome = before.outcome;
         memcpy(run->verdict.detail, before.detail, sizeof before.detail);
     }
-    const bool must_stop = run->verdict.outcome != CODE_PASSED &&
-                           (!run->task->keep_going || !code_outcome_is_score(run->verdict.outcome));
+    // Whoever uses up the time of one case would use up that of all others.
+    const bool must_stop =
+        outcome != CODE_PASSED &&
+        (!run->task->keep_going || outcome == CODE_TIMEOUT || !code_outcome_is_score(outcome));
     if (must_stop || ++run->n_case == run->task->n_cases) return true;
     return !start(run, now_ms);
 }
@@ -445,6 +468,7 @@ bool code_run_step(struct code_run *run, uint64_t now_ms)
         sandbox_kill(&run->program); // there is nobody left to answer
     }
     if (run->program.pid != 0 || run->judge.pid != 0) {
+        kill_big(run, now_ms);
         kill_late(run, now_ms);
         return false;
     }
@@ -458,6 +482,12 @@ bool code_run_step(struct code_run *run, uint64_t now_ms)
     }
     finish(run, now_ms);
     return true;
+}
+
+uint64_t code_run_wake_ms(const struct code_run *run)
+{
+    if (run->task == NULL) return UINT64_MAX;
+    return run->look_ms < run->deadline_ms ? run->look_ms : run->deadline_ms;
 }
 
 void code_run_stop(struct code_run *run)

@@ -33,7 +33,9 @@ struct code_run {
     struct sandbox_end program_end, judge_end;
     uint32_t n_case; // of standard input cases: the one that runs
     uint64_t started_ms, deadline_ms;
-    bool is_killed; // by us, for its time
+    uint64_t look_ms; // when a command's memory is looked at next
+    bool is_killed;   // by us, for its time
+    bool is_too_big;  // by us, for its memory
     struct code_verdict verdict;
 };
 
@@ -42,6 +44,8 @@ void code_run_init(struct code_run *run, const struct sandbox_host *host);
 void code_run_start(struct code_run *run, struct code_task *task, uint64_t now_ms);
 // True when the verdict is there; the task is gone then and the run idle.
 bool code_run_step(struct code_run *run, uint64_t now_ms);
+// When it must be stepped at the latest; UINT64_MAX when idle.
+uint64_t code_run_wake_ms(const struct code_run *run);
 void code_run_stop(struct code_run *run); // kills and waits
 
 #endif

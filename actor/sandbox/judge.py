@@ -77,7 +77,7 @@ def hear():
     try:
         reply = literals.parse(line.decode("ascii"))
         if reply[0] == "value":
-            return "value", literals.decode(reply[1], Remote)
+            return "value", literals.decode(reply[1], remote_object)
         return str(reply[0]), [str(text) for text in reply[1:]]
     except Exception as error:
         finish("wrong", "an answer that cannot be read: %s" % type(error).__name__)
@@ -101,7 +101,9 @@ def ask(kind, *texts):
 
 def sendable(value):
     try:
-        return literals.encode(value, known)
+        # Whatever came from the program can be sent back, in some more brackets
+        # too: its answers must not look like a fault of the tests.
+        return literals.encode(value, known, -literals.DEPTH_MAX)
     except (literals.NotData, RecursionError) as error:
         raise BadTests("an argument that cannot be sent: %s" % error) from None
 
@@ -120,8 +122,6 @@ class Remote:
     __slots__ = ("_target",)
 
     def __init__(self, target):
-        if not isinstance(target, (int, str)):
-            raise ValueError("no such object")
         object.__setattr__(self, "_target", target)
 
     def _where(self):
@@ -140,6 +140,12 @@ class Remote:
     def __setattr__(self, name, value):
         where = object.__getattribute__(self, "_where")()
         ask("set", where, literals.quote(name), sendable(value))
+
+
+def remote_object(number):
+    if type(number) is not int or number < 0:
+        raise ValueError("no such object")
+    return Remote(number)
 
 
 # --- tests as Python -----------------------------------------------------------------------------
@@ -320,10 +326,12 @@ def begin():
     """All that is ours is ready; whatever happens from here on is the program's doing."""
     say("begun", "")
     kind, texts = hear()
-    if kind != "ready":
-        texts = (texts + ["", ""])[:2] if isinstance(texts, list) else ["", ""]
-        outcome = "uncompiled" if kind == "uncompiled" else "raised"
-        finish("memory" if texts[0] == "MemoryError" else outcome, ": ".join(texts))
+    if kind == "ready":
+        return
+    if kind not in ("uncompiled", "unloaded"):
+        finish("wrong", "an answer before there was a question")
+    outcome = "uncompiled" if kind == "uncompiled" else "raised"
+    finish("memory" if texts[:1] == ["MemoryError"] else outcome, ": ".join(texts))
 
 
 def run_one(text, test):
@@ -358,6 +366,8 @@ def main():
         failed = run_one(text, test)
         if failed is None:
             state["n_passed"] += 1
+            if spec["keep_going"]:
+                say("begun", "")  # counts even if the next one never ends
         else:
             failure = failure or failed
             if not spec["keep_going"]:

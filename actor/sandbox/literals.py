@@ -131,6 +131,12 @@ def encode(value, other=None, depth=0):
     raise NotData("a value of type " + kind.__name__)
 
 
+def _iterator(items):
+    if len(items) > ITEMS_MAX:
+        raise ValueError("too many items")
+    return iter(items)
+
+
 def _deque(items):
     import collections
 
@@ -153,7 +159,7 @@ _OF_LIST = {
     "t": tuple,
     "s": set,
     "z": frozenset,
-    "n": iter,
+    "n": _iterator,
     "q": _deque,
     "F": _fraction,
     "r": lambda items: range(*items),
@@ -177,15 +183,17 @@ _OF_TEXT = {
 }
 
 
-def decode(value, other=None):
+def decode(value, other=None, depth=0):
     """From parsed JSON; ValueError, TypeError and the like for what encode never writes."""
+    if depth > DEPTH_MAX:
+        raise ValueError("nested too deep")
     if isinstance(value, list):
-        return [decode(item, other) for item in value]
+        return [decode(item, other, depth + 1) for item in value]
     if not isinstance(value, dict):
         return value
     ((tag, body),) = value.items()
     if tag in _OF_LIST:
-        return _OF_LIST[tag](decode(body, other))
+        return _OF_LIST[tag](decode(body, other, depth))
     if tag in _OF_TEXT:
         return _OF_TEXT[tag](body)
     if tag == "o" and other is not None:

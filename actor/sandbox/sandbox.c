@@ -293,32 +293,32 @@ static pid_t parent_of(pid_t pid)
 // Process 1 of the sandbox, held by descriptor.  Its number could be another's
 // by now: it is the right one if it is bubblewrap's child, or was and is now
 // ours, after it was opened.
-static void find_inner(struct sandbox *s)
+bool sandbox_find_inner(struct sandbox *s)
 {
-    if (s->inner_fd >= 0) return;
+    if (s->inner_fd >= 0) return true;
     read_status(s);
     const long pid = status_number(s, "child-pid");
-    if (pid <= 0) return;
+    if (pid <= 0) return false;
     const int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-    if (fd < 0) return;
+    if (fd < 0) return false;
     const pid_t parent = parent_of((pid_t)pid);
     if (parent != s->pid && parent != getpid()) {
         close(fd);
-        return;
+        return false;
     }
     s->inner_fd = fd;
     s->inner_pid = (pid_t)pid;
+    return true;
 }
 
 void sandbox_kill(struct sandbox *s)
 {
     if (s->pid == 0) return;
-    find_inner(s);
-    if (s->inner_fd < 0 && s->pid_fd >= 0) {
+    if (!sandbox_find_inner(s) && s->pid_fd >= 0) {
         // Killed this early, bubblewrap would leave a child behind that waits for it.
         struct pollfd said = {.fd = s->status_fd, .events = POLLIN};
         (void)poll(&said, 1, STATUS_MS);
-        find_inner(s);
+        (void)sandbox_find_inner(s);
     }
     if (s->inner_fd >= 0)
         (void)syscall(SYS_pidfd_send_signal, s->inner_fd, SIGKILL, NULL, 0);
@@ -349,7 +349,7 @@ static bool reap_outer(struct sandbox *s)
     if (s->pid_fd < 0) return true;
     if (waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
         return false;
-    find_inner(s);
+    (void)sandbox_find_inner(s);
     if (wait4(s->pid, &status, 0, &used) != s->pid) return false;
     s->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     add_usage(s, &used);

@@ -43,6 +43,7 @@ struct sandbox_host {
     int lifeline[2];   // a pipe nobody writes to; its end is this process' end
     char mark[64];     // among the arguments of every sandbox of this host
     pid_t janitor_pid; // janitor.py
+    bool knows_memory; // sandbox_memory.h
 };
 
 #define SANDBOX_HOST_NONE                                                                          \
@@ -103,6 +104,9 @@ struct sandbox_end {
 
 int sandbox_start(struct sandbox *s, const struct sandbox_host *host,
                   const struct sandbox_spec *spec, struct err *err);
+
+// Whether its process 1 is known, which it is soon after the start; looks if not.
+bool sandbox_find_inner(struct sandbox *s);
 
 // Readable when sandbox_reap has something to do; another one after each reap.
 int sandbox_fd(const struct sandbox *s);

@@ -14,6 +14,7 @@
 
 #include "actor/sandbox/harness.h"
 #include "actor/sandbox/sandbox.h"
+#include "actor/sandbox/sandbox_memory.h"
 #include "actor/sandbox/seccomp_filter.h"
 #include "common/base/clock.h"
 
@@ -165,6 +166,7 @@ int sandbox_host_init(struct sandbox_host *host, const char *python, struct err 
     if (find_python(host, python, err) != 0) return -1;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         return err_set(err, ERR_IO, "code reward: become a subreaper: %s", strerror(errno));
+    host->knows_memory = sandbox_memory_is_known();
     if (open_lifeline(host, err) == 0 &&
         seccomp_filter_open(false, &host->one_process_filter_fd, err) == 0 &&
         seccomp_filter_open(true, &host->many_processes_filter_fd, err) == 0 &&

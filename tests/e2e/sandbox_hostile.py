@@ -47,6 +47,8 @@ CHECKS = {
     "    assert all(g == w for g, w in zip(got, %r))\n" % NUMBERS,
     "check_argument": "def check(candidate):\n    numbers = [3, 1, 2]\n"
     "    got = candidate(numbers)\n    assert got == sorted(numbers)\n",
+    "check_twice": "def check(candidate):\n    assert candidate([candidate(3)]) == %d\n"
+    % NUMBERS[0],
     "check_module": "import math\n\n\ndef check(candidate):\n"
     "    assert candidate(3) == math.factorial(20)\n",
 }
