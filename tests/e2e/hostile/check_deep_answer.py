@@ -5,6 +5,6 @@ import os
 
 
 def candidate(n):
-    os.write(4, b'["value",' + b"[" * 99 + b"]" * 99 + b"]\n")
-    os.write(4, b'["value",' + b"[" * 99 + b"]" * 99 + b"]\n")
+    os.write(4, b'["value",' + b"[" * 101 + b"]" * 101 + b"]\n")
+    os.write(4, b'["value",' + b"[" * 101 + b"]" * 101 + b"]\n")
     return None
