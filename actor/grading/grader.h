@@ -45,7 +45,11 @@ extern const struct grader grader_choice, grader_countdown, grader_exact, grader
 // NULL: another's, or one with rules of its own that are not here.
 const struct grader *grader_of_dataset(const char *source_dataset);
 
-// Grades, or leaves the grade of an answer not given where there is none.
+// No reference is as long; reading further would only cost time.
+#define GRADER_ANSWER_BYTES_MAX ((size_t)64 << 10)
+
+// Grades, or leaves the grade of an answer not given where there is none.  A longer
+// answer than the above is wrong unread.
 int grader_judge(const struct grader *grader, const struct grading *g, struct grade *out,
                  struct err *err);
 
