@@ -65,10 +65,12 @@ static void shuffle(uint32_t *order, uint32_t n, uint64_t seed, uint64_t step)
     }
 }
 
-static uint32_t count_targets(const struct result *r)
+// Without a target a sample weighs nothing, whatever the aggregation.
+static uint32_t count_targets(const struct result *r, const struct options *o)
 {
     uint32_t n = 0;
 
+    if (o->overlong_filtering && r->finish_reason == FINISH_LENGTH) return 0;
     for (uint32_t k = r->n_prompt_tokens; k < r->n_tokens; k++) {
         n += r->loss_mask[k] > 0.0f;
     }
@@ -103,7 +105,7 @@ static double *sequence_weights(const struct group *groups, const uint32_t *memb
 
         if (!is_in_loss(g, o)) continue;
         for (uint32_t k = 0; k < g->n; k++) {
-            n_targets[at++] = count_targets(&g->results[k]);
+            n_targets[at++] = count_targets(&g->results[k], o);
         }
     }
     loss_agg_weights(weights, n_targets, n_sequences, (enum loss_agg_mode)o->loss_agg_mode,

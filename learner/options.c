@@ -68,6 +68,8 @@ static const struct recipe_key keys[] = {
      "divide advantages by the group's standard deviation"},
     {"algorithm.zero_variance", RECIPE_CHOICE, AT(zero_variance), "keep", 0, 0, "keep|drop",
      "groups whose rewards are all equal: in the loss or left out"},
+    {"algorithm.overlong_filtering", RECIPE_BOOL, AT(overlong_filtering), "false", 0, 0, NULL,
+     "samples cut at their length count for their group and are left out of the loss"},
 
     {"actor.clip_ratio", RECIPE_DOUBLE, AT(clip_ratio), "0.2", 0, 1e6, NULL,
      "low and high at once"},

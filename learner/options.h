@@ -42,7 +42,7 @@ struct options {
     double rollout_temperature, rollout_top_p;
 
     int adv_estimator, zero_variance, loss_agg_mode;
-    bool norm_adv_by_std, use_kl_loss;
+    bool norm_adv_by_std, overlong_filtering, use_kl_loss;
     double clip_ratio, clip_ratio_low, clip_ratio_high, clip_ratio_c, kl_loss_coef, grad_clip;
     int kl_loss_type; // enum kl_kind
     uint64_t ref_refresh_steps, ppo_mini_batch_size, ppo_epochs;

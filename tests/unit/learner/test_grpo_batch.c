@@ -273,6 +273,39 @@ static void weights_follow_the_aggregation(void **state)
     }
 }
 
+static void cut_samples_are_left_out_of_the_loss_when_told(void **state)
+{
+    struct fixture f;
+    struct grpo_batch b;
+    uint32_t n_cut = 0, n_whole = 0;
+
+    (void)state;
+    fixture_init(&f);
+    for (uint32_t i = 0; i < N; i += 3) {
+        f.results[i].finish_reason = FINISH_LENGTH;
+    }
+    f.options.overlong_filtering = true;
+    f.options.loss_agg_mode = LOSS_AGG_TOKEN_MEAN;
+    grpo_batch_make(&b, &f.order, &f.options, 3);
+    for (uint32_t m = 0; m < b.n_minis; m++) {
+        for (size_t i = 0; i < b.minis[m].n; i++) {
+            const struct sample *s = &b.minis[m].samples[i];
+            const uint32_t r = result_of(&f, s);
+            const bool is_cut = f.results[r].finish_reason == FINISH_LENGTH;
+            double sum = 0.0;
+
+            for (uint32_t t = 0; t < s->n_tokens; t++) {
+                sum += (double)s->weights[t];
+            }
+            assert_int_equal(sum > 0.0, !is_cut);
+            n_cut += is_cut;
+            n_whole += !is_cut;
+        }
+    }
+    assert_true(n_cut > 0 && n_whole > 0);
+    grpo_batch_fini(&b);
+}
+
 static void a_group_that_a_fault_left_out_is_missed_by_nobody(void **state)
 {
     struct fixture f;
@@ -302,6 +335,7 @@ int main(void)
         cmocka_unit_test(advantages_are_against_the_own_group),
         cmocka_unit_test(flat_groups_are_kept_or_dropped_as_told),
         cmocka_unit_test(weights_follow_the_aggregation),
+        cmocka_unit_test(cut_samples_are_left_out_of_the_loss_when_told),
         cmocka_unit_test(a_group_that_a_fault_left_out_is_missed_by_nobody),
     };
 
