@@ -5,8 +5,16 @@
 #include "actor/grading/answer.h"
 #include "actor/grading/response_format.h"
 
-static const char *const reflective_words[] = {"wait",  "mistake", "however", "but",      "retry",
-                                               "error", "verify",  "wrong",   "evaluate", "check"};
+#define WORD(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof text - 1                                                                      \
+    }
+static const struct {
+    const char *text;
+    size_t size_bytes;
+} reflective_words[] = {WORD("wait"),  WORD("mistake"), WORD("however"), WORD("but"),
+                        WORD("retry"), WORD("error"),   WORD("verify"),  WORD("wrong"),
+                        WORD("check"), WORD("evaluate")};
 enum { REFLECTIVE_WORDS = sizeof reflective_words / sizeof reflective_words[0] };
 
 // --- parts ---------------------------------------------------------------------------------------
@@ -36,12 +44,15 @@ static bool is_letter(char c)
 
 static bool is_reflective(struct view word)
 {
+    const char first = lower(word.bytes[0]);
     for (size_t i = 0; i < REFLECTIVE_WORDS; i++) {
-        const char *known = reflective_words[i];
-        size_t n = strlen(known), same = 0;
-        while (n == word.size_bytes && same < n && lower(word.bytes[same]) == known[same])
+        const char *known = reflective_words[i].text;
+        const size_t n = reflective_words[i].size_bytes;
+        if (n != word.size_bytes || first != known[0]) continue;
+        size_t same = 1;
+        while (same < n && lower(word.bytes[same]) == known[same])
             same++;
-        if (n == word.size_bytes && same == n) return true;
+        if (same == n) return true;
     }
     return false;
 }

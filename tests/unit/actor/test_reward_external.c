@@ -52,8 +52,10 @@ struct bench {
     bool is_here[SCORES_KEPT];
 };
 
-static int init(struct bench *b, const struct served_file *files, size_t n_files, struct err *err,
-                const char *format, va_list more)
+__attribute__((format(printf, 5, 0))) static int init(struct bench *b,
+                                                      const struct served_file *files,
+                                                      size_t n_files, struct err *err,
+                                                      const char *format, va_list more)
 {
     char spec[8192];
     vsnprintf(spec, sizeof spec, format, more);
@@ -66,7 +68,7 @@ static int init(struct bench *b, const struct served_file *files, size_t n_files
     return result;
 }
 
-static void opened(struct bench *b, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void opened(struct bench *b, const char *format, ...)
 {
     struct err err;
     va_list more;
