@@ -290,7 +290,7 @@ static void a_hang_is_a_timeout_and_takes_nobody_along(void **state)
     struct bench b;
     opened(&b,
            "[{\"name\":\"external\",\"workers\":2,\"batch_size\":4,\"timeout_s\":0.3,"
-           "\"startup_s\":0.5,\"command\":\"%s\"}]",
+           "\"startup_s\":0.8,\"command\":\"%s\"}]",
            SCORER("case \\\"$line\\\" in *hang*) exec sleep 1000;; esac; " ANSWER("1")));
     for (uint64_t i = 0; i < 6; i++)
         ask(&b, i, i == 2 ? "hang" : "x");
