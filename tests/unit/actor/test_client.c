@@ -484,6 +484,25 @@ static void test_credit_and_progress_follow_the_work(void **state)
     assert_int_equal(said[n_said - 1].type, MESSAGE_CREDIT);
 }
 
+static void test_samples_that_wait_for_their_scores_leave_room_to_others(void **state)
+{
+    (void)state;
+    bring_up();
+    offer(lease(5, 4));
+    client_scoring(client, 3);
+    look(); // said at once
+    assert_int_equal(the(MESSAGE_CREDIT)->credit.samples, SAMPLES_MAX - 1);
+    client_scoring(client, 3); // nothing new
+    look();
+    assert_int_equal(n_said, 0);
+    client_scoring(client, 100); // more than there are: never more room than there is
+    look();
+    assert_int_equal(the(MESSAGE_CREDIT)->credit.samples, SAMPLES_MAX);
+    client_scoring(client, 0);
+    look();
+    assert_int_equal(the(MESSAGE_CREDIT)->credit.samples, SAMPLES_MAX - 4);
+}
+
 static void test_an_actor_that_holds_too_much_offers_nothing(void **state)
 {
     (void)state;
@@ -749,6 +768,7 @@ int main(void)
         TEST(test_a_newer_announcement_ends_the_fetch_of_an_older_one),
         TEST(test_a_lease_is_worked_on_once),
         TEST(test_credit_and_progress_follow_the_work),
+        TEST(test_samples_that_wait_for_their_scores_leave_room_to_others),
         TEST(test_an_actor_that_holds_too_much_offers_nothing),
         TEST(test_a_result_is_held_until_its_ack),
         TEST(test_results_are_sent_again_after_a_reconnect),
