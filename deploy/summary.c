@@ -225,6 +225,18 @@ static void print_styles(struct json base, struct json final)
     }
 }
 
+// pass@1, and pass@n and cons@n of all the samples of a prompt.
+static bool is_headline(struct json final, const char *key)
+{
+    const double n_prompts = json_to_double(json_member(final, "n_prompts"));
+    const double n_samples = json_to_double(json_member(final, "n_samples"));
+    char pass[32], cons[32];
+    if (!(n_prompts > 0)) return false;
+    snprintf(pass, sizeof pass, "pass@%.0f", n_samples / n_prompts);
+    snprintf(cons, sizeof cons, "cons@%.0f", n_samples / n_prompts);
+    return strcmp(key, "pass@1") == 0 || strcmp(key, pass) == 0 || strcmp(key, cons) == 0;
+}
+
 int summary_print(const char *run_folder, struct err *err)
 {
     struct json_document *d = read_member(run_folder, "summary.json", err);
@@ -235,8 +247,7 @@ int summary_print(const char *run_folder, struct err *err)
         printf("\n  %-28s%9s  %9s\n", "", "before", "after");
         for (void *it = json_first(final); it != NULL; it = json_next(final, it)) {
             const char *key = json_key(it);
-            const bool is_share = strncmp(key, "pass@", 5) == 0 || strncmp(key, "cons@", 5) == 0;
-            if (is_share) print_row(key, base, final, key, 100.0, "%");
+            if (is_headline(final, key)) print_row(key, base, final, key, 100.0, "%");
         }
         print_row("response length, tokens", base, final, "response_length_mean", 1.0, "");
         print_row("reflective words / 100", base, final, "reflective_words_mean", 100.0, "");
