@@ -23,6 +23,7 @@ dry() { # NAME RECIPE [key=value ...]: its status in $status
 }
 
 # --- each of them ---------------------------------------------------------------------------------
+start_model "$work/words" # any folder with a tokenizer will do
 n=0
 for path in "$recipes"/*.yaml; do
     name=$(basename "$path" .yaml)
@@ -37,7 +38,7 @@ for path in "$recipes"/*.yaml; do
     expect_text "memory of $name" "$work/$name.out" 'in all +[0-9.]+ MiB'
     n=$((n + 1))
 done
-[ "$n" -ge 4 ] || fail "only $n recipes in $recipes"
+[ "$n" -ge 5 ] || fail "only $n recipes in $recipes"
 
 # --- what the user has to give ----------------------------------------------------------------------
 gsm8k=$recipes/gsm8k-qwen2.5-0.5b.yaml
@@ -47,6 +48,10 @@ expect_text "what is missing" "$work/no-model.log" 'model.path is missing: .*mod
 dry no-data "$gsm8k" model.path="$qwen"
 expect "status without data" 2 "$status"
 expect_text "what is missing" "$work/no-data.log" 'data.train_files is missing: .*data.train_files=FILE'
+
+dry no-words "$recipes/arithmetic-mini.yaml"
+expect_not "status without a tokenizer" 0 "$status"
+expect_text "what is missing" "$work/no-words.log" 'mini-qwen3 needs --tokenizer'
 
 # --- what cannot fit ----------------------------------------------------------------------------------
 small=(resources.memory_limit_mib=8192 model.path="$qwen" data.train_files="$work/data.jsonl" data.val_files="$work/data.jsonl")
