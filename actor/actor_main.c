@@ -24,7 +24,8 @@ static void on_signal(int number)
 
 static const char usage[] =
     "usage: argosy-actor (--connect tcp://HOST:PORT [--key FILE] | --run DIR) [options]\n"
-    "       argosy-actor VERB ...   (init, eval, tokenize; VERB --help)\n"
+    "       argosy-actor VERB ...   (chat, decontaminate, generate, init, score, show, tokenize;\n"
+    "                                VERB --help)\n"
     "\n"
     "  --connect ENDPOINT  the learner's address\n"
     "  --key FILE          actor.key of the run (made beside the run by the learner)\n"

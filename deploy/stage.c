@@ -23,12 +23,14 @@
 #define RESTART_PAUSE_MS 500u
 #define QUICK_END_MS 5000u // an actor that ends by itself sooner than this, so often in a
 #define QUICK_ENDS_MAX 3   // row, will not do better the next time
+#define USAGE_STATUS 2     // a program's exit status for ERR_USAGE
 
 struct fleet_actor {
     struct process process;
     char log_path[PATH_BYTES];
     char name[16];
     uint32_t n_starts, n_quick_ends;
+    bool is_refused; // it ended saying that what it was asked for is wrong
     uint64_t started_ms, next_start_ms;
 };
 
@@ -155,14 +157,16 @@ static void last_error(const char *path, char *out, size_t out_bytes)
 }
 
 // An actor that cannot work here (a tokenizer that does not fit, say) says why in
-// its log; starting it for ever would leave the learner to time out.
+// its log; starting it for ever would leave the learner to time out.  One that was
+// asked for what there is not (a template's name) would say the same again.
 static int check_actors(const struct stage *s, struct err *err)
 {
     for (uint32_t i = 0; i < s->plan->n_actors; i++) {
         const struct fleet_actor *a = &s->actors[i];
         char reason[400];
-        if (a->n_quick_ends < QUICK_ENDS_MAX) continue;
+        if (a->n_quick_ends < QUICK_ENDS_MAX && !a->is_refused) continue;
         last_error(a->log_path, reason, sizeof reason);
+        if (a->is_refused) return err_set(err, ERR_USAGE, "stage %s: %s", s->plan->name, reason);
         return err_set(err, ERR_IO, "stage %s: actor %s fails at every start: %s", s->plan->name,
                        a->name, reason);
     }
@@ -178,6 +182,7 @@ static void tend_actors(struct stage *s, uint64_t now_ms)
             a->next_start_ms = status == 0 ? UINT64_MAX : now_ms + RESTART_PAUSE_MS;
             log_line(status == 0 ? LOG_INFO : LOG_WARN, "actor %s ended status=%d log=%s", a->name,
                      status, a->log_path);
+            a->is_refused = status == USAGE_STATUS;
             const bool is_own_failure = status != 0 && status < 128; // not a signal's
             const bool is_quick = now_ms - a->started_ms < QUICK_END_MS;
             a->n_quick_ends = is_own_failure && is_quick ? a->n_quick_ends + 1 : 0;

@@ -88,10 +88,23 @@ static void print_json(const struct ledger *l, const struct ledger_sum *sum)
     free(out.bytes);
 }
 
+static const char usage[] =
+    "usage: argosy ledger RUN [--json]\n"
+    "\n"
+    "  RUN     a stage's run folder; nothing of it is changed\n"
+    "  --json  one JSON object instead of a table\n"
+    "\n"
+    "Exit status: 0, every lease is accounted for; 1, the books do not balance or\n"
+    "cannot be read.\n";
+
 int ledger_verb(int argc, char **argv)
 {
     const char *run = NULL;
     bool is_json = false;
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage, stdout);
+        return 0;
+    }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0)
             is_json = true;
@@ -101,7 +114,7 @@ int ledger_verb(int argc, char **argv)
             run = NULL, i = argc;
     }
     if (run == NULL) {
-        fprintf(stderr, "usage: argosy ledger RUN [--json]\n");
+        fputs(usage, stderr);
         return 2;
     }
     struct ledger *l = ledger_create();
