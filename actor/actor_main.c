@@ -1,8 +1,6 @@
 /*
  * argosy-actor - generates, scores and sends; any number, any time.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +10,7 @@
 #include "actor/serve.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
+#include "common/base/option_number.h"
 #include "common/model/shared_block.h"
 
 static volatile sig_atomic_t stop_asked;
@@ -47,20 +46,6 @@ struct number_option {
     uint64_t min, max;
 };
 
-static int parse_number(const char *name, const char *text, uint64_t min, uint64_t max,
-                        uint64_t *out, struct err *err)
-{
-    char *end;
-    errno = 0;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value < min || value > max)
-        return err_set(err, ERR_USAGE,
-                       "%s: want a whole number from %" PRIu64 " to %" PRIu64 ", got \"%s\"", name,
-                       min, max, text);
-    *out = value;
-    return 0;
-}
-
 static int parse(int argc, char **argv, struct serve_options *o, struct err *err)
 {
     uint64_t threads = 0, slots = 64, cache_mib = 2048, results_mib = 256, wait_s = 600;
@@ -91,7 +76,7 @@ static int parse(int argc, char **argv, struct serve_options *o, struct err *err
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
             const struct number_option *n = &numbers[k];
             if (strcmp(argv[i], n->name) != 0) continue;
-            if (parse_number(n->name, argv[i + 1], n->min, n->max, n->value, err) != 0) return -1;
+            if (option_whole(n->name, argv[i + 1], n->min, n->max, n->value, err) != 0) return -1;
             is_known = true;
         }
         if (!is_known) return err_set(err, ERR_USAGE, "unknown option %s", argv[i]);

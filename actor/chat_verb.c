@@ -15,6 +15,7 @@
 #include "actor/talker.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
+#include "common/base/option_number.h"
 #include "proto/messages.h"
 
 #define LINE_BYTES_MAX ((size_t)1 << 20)
@@ -45,28 +46,6 @@ struct chat_options {
 };
 #define NOT_SAID UINT64_MAX
 
-static int parse_u64(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *out,
-                     struct err *err)
-{
-    char *end;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && text[0] != '-' && *out >= min && *out <= max)
-        return 0;
-    return err_set(err, ERR_USAGE, "%s: want a whole number from %llu to %llu, got \"%.40s\"", name,
-                   (unsigned long long)min, (unsigned long long)max, text);
-}
-
-static int parse_double(const char *name, const char *text, double max, double *out,
-                        struct err *err)
-{
-    char *end;
-    *out = strtod(text, &end);
-    if (end != text && *end == '\0' && *out >= 0.0 && *out <= max) return 0;
-    return err_set(err, ERR_USAGE, "%s: want a number from 0 to %g, got \"%.40s\"", name, max,
-                   text);
-}
-
 static int parse_one(struct chat_options *o, const char *name, const char *text, struct err *err)
 {
     const struct {
@@ -94,9 +73,9 @@ static int parse_one(struct chat_options *o, const char *name, const char *text,
         return err_set(err, ERR_USAGE, "unknown option %.60s; see --help", name);
     if (text == NULL) return err_set(err, ERR_USAGE, "%s: a value is missing", name);
     if (known[k].number != NULL)
-        return parse_u64(name, text, known[k].min, known[k].max, known[k].number, err);
+        return option_whole(name, text, known[k].min, known[k].max, known[k].number, err);
     if (known[k].real != NULL)
-        return parse_double(name, text, known[k].real_max, known[k].real, err);
+        return option_real(name, text, 0.0, known[k].real_max, known[k].real, err);
     *known[k].text = text;
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "common/base/file.h"
 #include "common/base/file_kind.h"
 #include "common/base/log.h"
+#include "common/base/option_number.h"
 
 #define PATH_BYTES 4096
 #define DEPTH_MAX 64 // of a text within a row
@@ -322,16 +323,6 @@ static int take_files(const char **files, size_t *n, int argc, char **argv, int 
     return *n > 0 ? 0 : err_set(err, ERR_USAGE, "%s: want one file or more", option);
 }
 
-static int take_number(const char *option, const char *text, double min, double max, double *out,
-                       struct err *err)
-{
-    char *end;
-    *out = strtod(text, &end);
-    if (end != text && *end == '\0' && *out >= min && *out <= max) return 0;
-    return err_set(err, ERR_USAGE, "%s: want a number from %g to %g, got \"%s\"", option, min, max,
-                   text);
-}
-
 static int take_key(const char *option, const char *text, char *out, struct err *err)
 {
     if (snprintf(out, SPEC_STRING_BYTES, "%s", text) < SPEC_STRING_BYTES) return 0;
@@ -347,10 +338,10 @@ static int take_value(struct cleaning *c, const char *option, const char *value,
     } else if (strcmp(option, "--report") == 0) {
         c->report_path = value;
     } else if (strcmp(option, "--ngram") == 0) {
-        if (take_number(option, value, 2, CONTAMINATION_GRAM_MAX, &n_words, err) != 0) return -1;
+        if (option_real(option, value, 2, CONTAMINATION_GRAM_MAX, &n_words, err) != 0) return -1;
         c->setting.n_words = (uint32_t)n_words;
     } else if (strcmp(option, "--common") == 0) {
-        return take_number(option, value, 0, 1, &c->setting.common_share, err);
+        return option_real(option, value, 0, 1, &c->setting.common_share, err);
     } else if (strcmp(option, "--prompt-key") == 0) {
         return take_key(option, value, o->prompt_key, err);
     } else if (strcmp(option, "--answer-key") == 0) {

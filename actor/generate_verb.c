@@ -3,7 +3,6 @@
  * reasoning-gym's are, so that other tools read them and `task: jsonl` does.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "actor/task/task.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
+#include "common/base/option_number.h"
 
 static const char usage[] =
     "usage: argosy generate --task SPEC [--count N] [--split train|eval] [--start N] [--seed N]\n"
@@ -32,17 +32,6 @@ struct generate_options {
     uint64_t count, start, seed;
 };
 
-static int read_number(const char *option, const char *text, uint64_t *out, struct err *err)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] < '0' || text[0] > '9')
-        return err_set(err, ERR_USAGE, "%s: want a whole number, got '%.40s'", option, text);
-    *out = value;
-    return 0;
-}
-
 static int read_option(const char *option, const char *value, struct generate_options *o,
                        struct err *err)
 {
@@ -57,9 +46,12 @@ static int read_option(const char *option, const char *value, struct generate_op
         o->split = is_eval ? TASK_HELD_OUT : TASK_TRAIN;
         return 0;
     }
-    if (strcmp(option, "--count") == 0) return read_number(option, value, &o->count, err);
-    if (strcmp(option, "--start") == 0) return read_number(option, value, &o->start, err);
-    if (strcmp(option, "--seed") == 0) return read_number(option, value, &o->seed, err);
+    if (strcmp(option, "--count") == 0)
+        return option_whole(option, value, 0, UINT64_MAX, &o->count, err);
+    if (strcmp(option, "--start") == 0)
+        return option_whole(option, value, 0, UINT64_MAX, &o->start, err);
+    if (strcmp(option, "--seed") == 0)
+        return option_whole(option, value, 0, UINT64_MAX, &o->seed, err);
     return err_set(err, ERR_USAGE, "unexpected argument %.60s; see --help", option);
 }
 

@@ -15,6 +15,7 @@
 #include "actor/verbs.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/option_number.h"
 
 #define PATH_BYTES 4096
 
@@ -40,17 +41,6 @@ static void print_usage(FILE *out)
           out);
 }
 
-static int parse_seed(const char *text, uint64_t *out, struct err *err)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0')
-        return err_set(err, ERR_USAGE, "--seed: want a whole number, got \"%s\"", text);
-    *out = value;
-    return 0;
-}
-
 static int parse(int argc, char **argv, struct init_options *o, struct err *err)
 {
     for (int i = 1; i < argc; i++) {
@@ -62,7 +52,7 @@ static int parse(int argc, char **argv, struct init_options *o, struct err *err)
             if (++i == argc) return err_set(err, ERR_USAGE, "%s: a value is missing", argv[i - 1]);
             if (text != NULL)
                 *text = argv[i];
-            else if (parse_seed(argv[i], &o->seed, err) != 0)
+            else if (option_whole("--seed", argv[i], 0, UINT64_MAX, &o->seed, err) != 0)
                 return -1;
         } else if (strcmp(argv[i], "--force") == 0) {
             o->is_forced = true;

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
+#include "common/base/option_number.h"
 #include "common/base/pool.h"
 #include "common/base/recipe.h"
 
@@ -263,18 +264,6 @@ static int score_all(struct scorer_run *r, struct err *err)
 
 // --- the verb ------------------------------------------------------------------------------------
 
-static int parse_number(const char *name, const char *text, uint64_t max, uint64_t *out,
-                        struct err *err)
-{
-    char *end;
-    errno = 0;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value > max)
-        return err_set(err, ERR_USAGE, "%s: want a whole number up to %" PRIu64, name, max);
-    *out = value;
-    return 0;
-}
-
 static int parse(int argc, char **argv, struct score_options *o, struct err *err)
 {
     const struct {
@@ -289,7 +278,7 @@ static int parse(int argc, char **argv, struct score_options *o, struct err *err
         for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
             if (strcmp(argv[i], numbers[k].name) != 0) continue;
             is_known = true;
-            if (parse_number(argv[i], argv[i + 1], numbers[k].max, numbers[k].value, err) != 0)
+            if (option_whole(argv[i], argv[i + 1], 0, numbers[k].max, numbers[k].value, err) != 0)
                 return -1;
         }
         if (is_known) continue;

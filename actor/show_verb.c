@@ -14,6 +14,7 @@
 #include "actor/task/task.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
+#include "common/base/option_number.h"
 #include "proto/journal_format.h"
 
 #define PATH_BYTES 4096
@@ -267,15 +268,6 @@ static int show_record(struct show *s, const struct journal_record *record, stru
 // --- the verb
 // --------------------------------------------------------------------------------------
 
-static int parse_number(const char *name, const char *text, uint64_t *out, struct err *err)
-{
-    char *end;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && text[0] != '-') return 0;
-    return err_set(err, ERR_USAGE, "%s: want a whole number, got \"%s\"", name, text);
-}
-
 static int parse_kind(const char *text, uint32_t *out, struct err *err)
 {
     if (strcmp(text, "eval") == 0) {
@@ -300,10 +292,10 @@ static int parse(int argc, char **argv, struct show_options *o, struct err *err)
         } else if (strcmp(argv[i], "--kind") == 0 && value != NULL) {
             status = parse_kind(argv[++i], &o->kind, err);
         } else if (strcmp(argv[i], "--step") == 0 && value != NULL) {
-            status = parse_number("--step", argv[++i], &o->step, err);
+            status = option_whole("--step", argv[++i], 0, UINT64_MAX, &o->step, err);
             o->has_step = true;
         } else if (strcmp(argv[i], "--limit") == 0 && value != NULL) {
-            status = parse_number("--limit", argv[++i], &o->limit, err);
+            status = option_whole("--limit", argv[++i], 0, UINT64_MAX, &o->limit, err);
         } else if (strcmp(argv[i], "--out") == 0 && value != NULL) {
             o->out = argv[++i];
         } else if (argv[i][0] != '-' && o->run == NULL) {
