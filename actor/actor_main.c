@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actor/option_number.h"
 #include "actor/serve.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
-#include "common/base/option_number.h"
 #include "common/model/shared_block.h"
 
 static volatile sig_atomic_t stop_asked;

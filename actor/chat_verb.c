@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actor/option_number.h"
 #include "actor/talker.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
-#include "common/base/option_number.h"
 #include "proto/messages.h"
 
 #define LINE_BYTES_MAX ((size_t)1 << 20)

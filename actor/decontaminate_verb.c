@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "actor/data/contamination.h"
+#include "actor/option_number.h"
 #include "actor/verbs.h"
 #include "common/base/file.h"
 #include "common/base/file_kind.h"
 #include "common/base/log.h"
-#include "common/base/option_number.h"
 
 #define PATH_BYTES 4096
 #define DEPTH_MAX 64 // of a text within a row

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/option_number.h"
 #include "actor/task/task.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
-#include "common/base/option_number.h"
 
 static const char usage[] =
     "usage: argosy generate --task SPEC [--count N] [--split train|eval] [--start N] [--seed N]\n"

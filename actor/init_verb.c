@@ -11,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actor/option_number.h"
 #include "actor/preset.h"
 #include "actor/verbs.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "common/base/option_number.h"
 
 #define PATH_BYTES 4096
 

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/option_number.h"
 #include "actor/score_rows.h"
 #include "actor/verbs.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "common/base/option_number.h"
 #include "common/base/pool.h"
 #include "common/base/recipe.h"
 

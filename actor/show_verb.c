@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/option_number.h"
 #include "actor/run_workload.h"
 #include "actor/task/task.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
-#include "common/base/option_number.h"
 #include "proto/journal_format.h"
 
 #define PATH_BYTES 4096

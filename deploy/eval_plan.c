@@ -1,5 +1,7 @@
 #include "deploy/eval_plan.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +10,6 @@
 #include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/base/json.h"
-#include "common/base/option_number.h"
 
 #define IDENTITY_BYTES_MAX ((size_t)16 << 20)
 
@@ -42,6 +43,26 @@ const char eval_usage[] =
 
 // --- options -------------------------------------------------------------------------------------
 
+static int parse_u64(const char *name, const char *text, uint64_t max, uint64_t *out,
+                     struct err *err)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && text[0] != '-' && *out <= max) return 0;
+    return err_set(err, ERR_USAGE, "%s: want a whole number up to %" PRIu64 ", got \"%s\"", name,
+                   max, text);
+}
+
+static int parse_double(const char *name, const char *text, double max, double *out,
+                        struct err *err)
+{
+    char *end;
+    *out = strtod(text, &end);
+    if (end != text && *end == '\0' && *out >= 0.0 && *out <= max) return 0;
+    return err_set(err, ERR_USAGE, "%s: want a number from 0 to %g, got \"%s\"", name, max, text);
+}
+
 struct option {
     const char *name;
     const char **text;
@@ -53,8 +74,8 @@ struct option {
 
 static int take_value(const struct option *o, const char *value, struct err *err)
 {
-    if (o->number != NULL) return option_whole(o->name, value, 0, o->max, o->number, err);
-    if (o->real != NULL) return option_real(o->name, value, 0.0, o->real_max, o->real, err);
+    if (o->number != NULL) return parse_u64(o->name, value, o->max, o->number, err);
+    if (o->real != NULL) return parse_double(o->name, value, o->real_max, o->real, err);
     *o->text = value;
     return 0;
 }

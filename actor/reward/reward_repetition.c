@@ -106,7 +106,8 @@ static int value(const void *state, const struct reward_input *in, double *out, 
     if (n_words >= s->ngram_size) {
         const size_t n = n_words - s->ngram_size + 1;
         const size_t n_distinct = count_distinct(words, n, s->ngram_size);
-        *out = (1 - (double)n_distinct / (double)n) * s->max_penalty;
+        // No repetition is 0, not the -0 that a negative penalty would make of it.
+        if (n_distinct < n) *out = (1 - (double)n_distinct / (double)n) * s->max_penalty;
     }
     free(words);
     return 0;

@@ -38,11 +38,11 @@ static void describe_wanted(const struct recipe_key *key, char *out, size_t out_
     char *rest = out + used;
     size_t rest_bytes = out_bytes - (size_t)used;
     if (isinf(key->max) || key->max >= 0x1p63) {
-        snprintf(rest, rest_bytes, " of at least %.15g", key->min);
+        snprintf(rest, rest_bytes, " of at least %.16g", key->min);
     } else if (isinf(key->min)) {
-        snprintf(rest, rest_bytes, " of at most %.15g", key->max);
+        snprintf(rest, rest_bytes, " of at most %.16g", key->max);
     } else {
-        snprintf(rest, rest_bytes, " from %.15g to %.15g", key->min, key->max);
+        snprintf(rest, rest_bytes, " from %.16g to %.16g", key->min, key->max);
     }
 }
 

@@ -1,4 +1,4 @@
-#include "common/base/option_number.h"
+#include "actor/option_number.h"
 
 #include <errno.h>
 #include <inttypes.h>

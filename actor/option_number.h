@@ -6,8 +6,8 @@
  *
  * Thread-safe.
  */
-#ifndef ARGOSY_COMMON_BASE_OPTION_NUMBER_H
-#define ARGOSY_COMMON_BASE_OPTION_NUMBER_H
+#ifndef ARGOSY_ACTOR_OPTION_NUMBER_H
+#define ARGOSY_ACTOR_OPTION_NUMBER_H
 
 #include <stdint.h>
 

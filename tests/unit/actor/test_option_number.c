@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "common/base/option_number.h"
+#include "actor/option_number.h"
 
 static void test_decimal_digits_in_the_range_are_taken(void **state)
 {
