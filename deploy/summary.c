@@ -23,7 +23,7 @@ struct evals {
 
 struct totals {
     struct json_document *base, *final;
-    uint64_t steps;
+    uint64_t steps, steps_of_documents;
     double skipped_rows; // of data files, passed over because they are bad
     double max_abs_diff;
     uint64_t issued, trained, dropped, in_flight, returned;
@@ -92,8 +92,11 @@ static int take_result(struct totals *t, const char *folder, struct err *err)
     const char *model = json_to_string(json_member(r, "model"), NULL);
     const char *weights = json_to_string(json_member(r, "weights_sha256"), NULL);
     const double diff = json_to_double(json_member(r, "rollout_corr_max_abs_diff"));
+    const uint64_t steps = (uint64_t)json_to_i64(json_member(r, "steps"));
     if (kind != NULL && strcmp(kind, "grpo") == 0)
-        t->steps += (uint64_t)json_to_i64(json_member(r, "steps"));
+        t->steps += steps;
+    else
+        t->steps_of_documents += steps;
     if (diff > t->max_abs_diff) t->max_abs_diff = diff;
     if (model != NULL) snprintf(t->model, sizeof t->model, "%s", model);
     if (weights != NULL) snprintf(t->weights, sizeof t->weights, "%s", weights);
@@ -146,7 +149,8 @@ static void write_totals(struct json_writer *w, const struct totals *t, double s
     json_open(w, NULL, '{');
     if (t->base != NULL) json_put_value(w, "base", json_root(t->base));
     if (t->final != NULL) json_put_value(w, "final", json_root(t->final));
-    json_put_u64(w, "steps", t->steps);
+    // Of reinforcement learning, where there is any: the steps that a person asks about.
+    json_put_u64(w, "steps", t->steps > 0 ? t->steps : t->steps_of_documents);
     json_put_double(w, "seconds", seconds);
     json_put_double(w, "skipped_rows", t->skipped_rows);
     json_put_double(w, "rollout_corr_max_abs_diff", t->max_abs_diff);
