@@ -41,7 +41,7 @@ int task_init(struct task *t, struct json spec, const struct served_files *files
     *t = (struct task){0};
     if (json_is_string(spec))
         return err_set(err, ERR_USAGE, "spec.task: got text, want {name: %.60s}",
-                       json_to_string(spec, ""));
+                       json_to_string(spec, NULL));
     const char *name = json_to_string(json_member(spec, "name"), NULL);
     const struct task_kind *kind = name == NULL ? NULL : find_kind(name, files);
     if (kind == NULL) return refuse_name(name == NULL ? "" : name, err);
