@@ -116,6 +116,8 @@ static int make_data(const char *run_folder, size_t *n_rows, struct err *err)
     FILE *out[N_TABLES] = {NULL};
     char path[PATH_BYTES];
     int status = 0;
+    if (!file_exists(run_folder))
+        return err_set(err, ERR_IO, "plot %s: there is no such run", run_folder);
     for (int i = 0; i < N_TABLES && status == 0; i++) {
         status = file_join(path, sizeof path, run_folder, tables[i].file, err);
         if (status == 0 && (out[i] = fopen(path, "w")) == NULL)

@@ -217,7 +217,7 @@ static int run_stage(struct run *r, size_t i, struct err *err)
                               .recipe_stage = stage_name(r, i)};
     if (file_join(done, sizeof done, plan.run_folder, "result.json", err) != 0) return -1;
     if (file_exists(done)) {
-        printf("%s is done already (%s)\n", plan.name, done);
+        printf("%s is done already (%s); --fresh begins the run anew\n", plan.name, done);
         return 0;
     }
     const struct json resources = json_member(stage_of(r, i), "resources");
