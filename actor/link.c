@@ -11,7 +11,8 @@
 
 #define ENDPOINT_BYTES_MAX (16u << 10)
 #define REDIAL_MS 100u            // how often the endpoint file is looked at while down
-#define REFUSED_PATIENCE_MS 5000u // a refused key does not mend itself
+#define REFUSED_PATIENCE_MS 5000u // a refused key does not mend itself,
+#define REFUSALS_MIN 5u           // but once or twice it may be a learner that is busy
 
 struct link {
     struct link_config config;
@@ -143,7 +144,7 @@ int link_check(struct link *l, uint64_t now_ms, enum link_change *change, struct
     if (is_up) return 0;
     const uint64_t down_ms = now_ms - l->down_since_ms;
     const char *failure = l->sock != NULL ? sock_last_failure(l->sock) : "";
-    const bool is_refused = strstr(failure, "refused: ") != NULL;
+    const bool is_refused = l->sock != NULL && sock_refusals(l->sock) >= REFUSALS_MIN;
     if (down_ms > l->config.patience_ms || (is_refused && down_ms > REFUSED_PATIENCE_MS))
         return give_up(l, now_ms, err);
     if (now_ms - l->said_ms > 10000) {

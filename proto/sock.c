@@ -29,6 +29,7 @@ struct sock {
     uint32_t n_receives;
 
     bool is_connected, is_handshaking;
+    uint32_t n_refusals; // in a row
     char failure[128];
 
     zmq_msg_t messages[FRAMES_MAX]; // the frames handed out last
@@ -343,6 +344,14 @@ static void note_failure(struct sock *s, const char *text)
     snprintf(s->failure, sizeof s->failure, "%s", text);
 }
 
+// A busy learner hangs up on a slow handshake as it does on a wrong key: how often
+// it happens in a row tells them apart.
+static void note_refusal(struct sock *s, const char *text)
+{
+    s->n_refusals++;
+    note_failure(s, text);
+}
+
 static void take_event(struct sock *s, unsigned event, uint32_t value)
 {
     switch (event) {
@@ -352,26 +361,29 @@ static void take_event(struct sock *s, unsigned event, uint32_t value)
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         s->is_connected = true;
         s->is_handshaking = false;
+        s->n_refusals = 0;
         note_failure(s, "");
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        note_failure(s, "handshake refused: our key is not on the learner's list");
+        note_refusal(s, "handshake refused: our key is not on the learner's list");
         s->is_handshaking = false;
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         if (value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
-            note_failure(s, "handshake refused: one side uses keys and the other does not");
+            note_refusal(s, "handshake refused: one side uses keys and the other does not");
         else if (value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
-            note_failure(s, "handshake refused: wrong key");
+            note_refusal(s, "handshake refused: wrong key");
         else
             note_failure(s, "handshake failed: the other side does not speak ZeroMQ");
         s->is_handshaking = false;
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        if (value == EAGAIN || value == ETIMEDOUT)
+        if (value == EAGAIN || value == ETIMEDOUT) {
+            s->n_refusals = 0;
             note_failure(s, "handshake failed: no answer in time");
-        else
-            note_failure(s, "handshake refused: wrong key (the other side hung up)");
+        } else {
+            note_refusal(s, "handshake refused: wrong key (the other side hung up)");
+        }
         s->is_handshaking = false;
         break;
     case ZMQ_EVENT_DISCONNECTED:
@@ -408,6 +420,12 @@ bool sock_is_connected(struct sock *s)
 {
     watch_events(s);
     return s->is_connected;
+}
+
+uint32_t sock_refusals(struct sock *s)
+{
+    (void)watch_events(s);
+    return s->n_refusals;
 }
 
 const char *sock_last_failure(struct sock *s)

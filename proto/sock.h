@@ -73,5 +73,7 @@ int sock_send(struct sock *s, struct peer to, const struct frames *out, struct e
 // why the last attempt failed ("handshake refused: wrong key", "connection refused").
 bool sock_is_connected(struct sock *s);
 const char *sock_last_failure(struct sock *s);
+// Handshakes refused in a row since the last one that went through.
+uint32_t sock_refusals(struct sock *s);
 
 #endif

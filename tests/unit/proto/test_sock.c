@@ -142,6 +142,8 @@ static void expect_kept_out(const struct sock_keys *ours, const struct sock_keys
     }
     if (strstr(sock_last_failure(actor), word) == NULL)
         fail_msg("'%s' does not say '%s'", sock_last_failure(actor), word);
+    const bool is_refusal = strncmp(sock_last_failure(actor), "handshake refused", 17) == 0;
+    assert_true(is_refusal == (sock_refusals(actor) > 0));
     assert_int_equal(sock_receive(learner, &in, &from, &err), 0);
 
     sock_close(actor); // and one with the right keys is served after it
