@@ -194,9 +194,10 @@ static void a_mix_keeps_its_proportions_and_each_tasks_own_order(void **state)
     close_task(&alone);
 }
 
-static void wrong_mixtures_are_refused(void **state)
+static void wrong_mixtures_and_bare_names_are_refused(void **state)
 {
     (void)state;
+    expect_refused("\"countdown\"", "null", NULL, "want {name: countdown}");
     expect_refused("{\"name\":\"mix\"}", "null", NULL, "spec.task.of");
     expect_refused("{\"name\":\"mix\",\"of\":[]}", "null", NULL, "spec.task.of");
     expect_refused("{\"name\":\"mix\",\"of\":[{\"task\":{\"name\":\"gcd\"},\"weight\":0}]}", "null",
@@ -311,7 +312,7 @@ int main(void)
         cmocka_unit_test(countdown_is_graded_by_value_and_numbers),
         cmocka_unit_test(countdown_reads_nested_columns_and_names_a_bad_row),
         cmocka_unit_test(a_mix_keeps_its_proportions_and_each_tasks_own_order),
-        cmocka_unit_test(wrong_mixtures_are_refused),
+        cmocka_unit_test(wrong_mixtures_and_bare_names_are_refused),
         cmocka_unit_test(rows_made_here_are_read_back_with_the_grader_that_knows_them),
         cmocka_unit_test(missing_files_and_unknown_roles_are_refused),
         cmocka_unit_test(each_epoch_has_every_row_once_in_another_order),
