@@ -5,6 +5,8 @@
 #include "common/base/file.h"
 #include "learner/memory_plan.h"
 
+#define PATH_BYTES 4096
+
 static void write_stages(struct json_writer *w, struct recipe *recipe, const struct options *all)
 {
     json_open(w, NULL, '{');
@@ -20,23 +22,34 @@ static void write_stages(struct json_writer *w, struct recipe *recipe, const str
     json_close(w, '}');
 }
 
+static bool model_is_there(const struct options *o)
+{
+    char path[PATH_BYTES];
+    struct err ignored;
+
+    return file_join(path, sizeof path, o->model_path, "config.json", &ignored) == 0 &&
+           file_exists(path);
+}
+
 // Whether it fits is said here and refused by whoever starts it.
-static void print_memory(FILE *out, const char *name, const struct options *o)
+static int print_memory(FILE *out, const char *name, const struct options *o, struct err *err)
 {
     const struct memory_room room = memory_room();
     struct memory_plan plan;
-    struct err err;
+    struct err too_much;
 
     fprintf(out, "\nmemory of stage %s\n", name);
-    if (memory_plan_make(&plan, o, &err) != 0) {
+    if (memory_plan_make(&plan, o, err) != 0) {
+        if (model_is_there(o)) return err_prefix(err, "stage %s", name);
         // A stage that starts from a model not made yet is no mistake.
-        fprintf(out, "  not known before its model is there: %s\n", err.text);
-        return;
+        fprintf(out, "  not known before its model is there: %s\n", err->text);
+        return 0;
     }
     memory_plan_print(&plan, out);
-    if (memory_plan_check(&plan, plan.host_bytes, "this stage", o, &room, &err) != 0) {
-        fprintf(out, "  does not fit: %s\n", err.text);
+    if (memory_plan_check(&plan, plan.host_bytes, "this stage", o, &room, &too_much) != 0) {
+        fprintf(out, "  does not fit: %s\n", too_much.text);
     }
+    return 0;
 }
 
 void preview_refusal(const struct options *o, const char *stage, FILE *out)
@@ -71,7 +84,7 @@ int preview_print(struct recipe *recipe, bool with_memory, FILE *out, struct err
         free(w.bytes);
     }
     for (size_t i = 0; i < n && status == 0 && with_memory; i++) {
-        print_memory(out, recipe_stage_name(recipe, i), &all[i]);
+        status = print_memory(out, recipe_stage_name(recipe, i), &all[i], err);
     }
     free(all);
     return status;

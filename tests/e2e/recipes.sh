@@ -53,6 +53,14 @@ dry no-words "$recipes/arithmetic-mini.yaml"
 expect_not "status without a tokenizer" 0 "$status"
 expect_text "what is missing" "$work/no-words.log" 'mini-qwen3 needs --tokenizer'
 
+# A model that is there and refused is no model still to be made.
+mkdir "$work/window"
+sed 's/"use_sliding_window": false/"use_sliding_window": true, "sliding_window": 4096, "max_window_layers": 0/' \
+    "$qwen/config.json" >"$work/window/config.json"
+dry window "$gsm8k" model.path="$work/window" data.train_files="$work/data.jsonl" data.val_files="$work/data.jsonl"
+expect_not "status of a dry run with a model that is refused" 0 "$status"
+expect_text "what is refused" "$work/window.log" "window/config.json: 'use_sliding_window' is not implemented"
+
 # --- what cannot fit ----------------------------------------------------------------------------------
 small=(resources.memory_limit_mib=8192 model.path="$qwen" data.train_files="$work/data.jsonl" data.val_files="$work/data.jsonl")
 dry too-small "$gsm8k" "${small[@]}"
