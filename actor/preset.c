@@ -180,6 +180,13 @@ const struct preset *preset_find(const char *name)
     return NULL;
 }
 
+struct shape preset_shape(const struct preset *p)
+{
+    struct shape shape = p->shape;
+    if (shape.vocab_size == 0) shape.vocab_size = (uint32_t)p->n_words;
+    return shape;
+}
+
 // --- weights -------------------------------------------------------------------------------------
 
 // The standard deviation of a tensor's first values, or -1 and the constant
@@ -270,12 +277,11 @@ struct made {
 
 static int settle(const struct preset *p, const char *tokenizer, struct made *m, struct err *err)
 {
-    *m = (struct made){p->shape, UINT32_MAX, EOS_ID, PAD_ID};
+    *m = (struct made){preset_shape(p), UINT32_MAX, EOS_ID, PAD_ID};
     if (!p->is_borrower) {
         if (tokenizer != NULL)
             return err_set(err, ERR_USAGE, "preset %s has words of its own: no --tokenizer",
                            p->name);
-        if (m->shape.vocab_size == 0) m->shape.vocab_size = (uint32_t)p->n_words;
         return 0;
     }
     struct borrowed_tokenizer borrowed;

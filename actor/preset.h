@@ -32,6 +32,8 @@ struct preset {
 extern const struct preset presets[];
 extern const size_t n_presets;
 const struct preset *preset_find(const char *name); // NULL: no such
+// Its shape, the vocabulary filled in where it is that of its words.
+struct shape preset_shape(const struct preset *p);
 
 // Fills `folder`, which exists: config.json, tokenizer.json,
 // tokenizer_config.json, generation_config.json, model.safetensors.

@@ -6,73 +6,19 @@
  * Not timed: making the weights, prefill (shown on its own).  One group of B
  * samples shares a prompt of 128 tokens; 128 new tokens each; no stop id.
  *
- *   bench_rollout SHAPE(s15|m110|q1m|q500) [THREADS] [f32|bf16] [REPEATS]
+ *   bench_rollout PRESET(s15|m110|quickstart|qwen2.5-0.5b) [THREADS] [f32|bf16] [REPEATS]
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "actor/engine/rollout.h"
+#include "actor/preset.h"
 #include "common/base/clock.h"
 #include "common/math/bf16.h"
 
 #define N_PROMPT 128u
 #define N_NEW 128u
-
-static const struct {
-    const char *name;
-    struct shape shape;
-} shapes[] = {
-    {"s15",
-     {.n_layers = 6,
-      .width = 384,
-      .n_heads = 6,
-      .n_kv_heads = 6,
-      .head_width = 64,
-      .ffn_width = 1024,
-      .vocab_size = 4096,
-      .context_length = 512,
-      .norm_epsilon = 1e-5f,
-      .rope_theta = 10000.0,
-      .tied_embeddings = true}},
-    {"m110",
-     {.n_layers = 12,
-      .width = 768,
-      .n_heads = 12,
-      .n_kv_heads = 12,
-      .head_width = 64,
-      .ffn_width = 2048,
-      .vocab_size = 32000,
-      .context_length = 512,
-      .norm_epsilon = 1e-5f,
-      .rope_theta = 10000.0,
-      .tied_embeddings = true}},
-    {"q500",
-     {.n_layers = 24,
-      .width = 896,
-      .n_heads = 14,
-      .n_kv_heads = 2,
-      .head_width = 64,
-      .ffn_width = 4864,
-      .vocab_size = 151936,
-      .context_length = 512,
-      .norm_epsilon = 1e-6f,
-      .rope_theta = 1e6,
-      .tied_embeddings = true,
-      .qkv_bias = true}},
-    {"q1m",
-     {.n_layers = 4,
-      .width = 128,
-      .n_heads = 4,
-      .n_kv_heads = 2,
-      .head_width = 32,
-      .ffn_width = 352,
-      .vocab_size = 64,
-      .context_length = 512,
-      .norm_epsilon = 1e-6f,
-      .rope_theta = 200.0,
-      .qk_norm = true}},
-};
 
 static int by_value(const void *left, const void *right)
 {
@@ -139,16 +85,17 @@ int main(int argc, char **argv)
     const unsigned n_threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 2;
     const bool is_bf16 = argc > 3 && strcmp(argv[3], "bf16") == 0;
     const int repeats = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 5;
-    const struct shape *shape = NULL;
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        if (strcmp(shapes[i].name, name) == 0) shape = &shapes[i].shape;
-    if (shape == NULL || repeats < 1 || repeats > 64) {
-        fprintf(stderr, "usage: bench_rollout s15|m110|q1m [THREADS] [f32|bf16] [REPEATS]\n");
+    const struct preset *preset = preset_find(name);
+    if (preset == NULL || preset_shape(preset).vocab_size == 0 || repeats < 1 || repeats > 64) {
+        fprintf(stderr, "usage: bench_rollout s15|m110|quickstart|qwen2.5-0.5b [THREADS] "
+                        "[f32|bf16] [REPEATS]\n");
         return 2;
     }
+    struct shape shape = preset_shape(preset);
+    shape.context_length = N_PROMPT + N_NEW;
     struct params params;
     struct err err;
-    CHECK(params_init(&params, shape, &err) == 0);
+    CHECK(params_init(&params, &shape, &err) == 0);
     struct pool *pool = pool_create(n_threads);
     struct weights *w = weights_create(&params, is_bf16 ? PANEL_BF16 : PANEL_F32);
     uint16_t *flat = malloc(params.n_elements * sizeof *flat);
@@ -164,7 +111,7 @@ int main(int argc, char **argv)
            N_PROMPT, N_NEW);
     const uint32_t batches[] = {1, 8, 16, 32, 64};
     for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
-        bench(shape, w, batches[i], pool, repeats);
+        bench(&shape, w, batches[i], pool, repeats);
     weights_destroy(w);
     pool_destroy(pool);
     params_fini(&params);

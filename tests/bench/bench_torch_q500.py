@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training speed at the shape of Qwen2.5-0.5B, beside PyTorch's.
 
-Runs bench_train q500 and the same step in PyTorch (transformers' Qwen2, fp32,
+Runs bench_train qwen2.5-0.5b and the same step in PyTorch (transformers' Qwen2, fp32,
 cross entropy of every token, AdamW) in turn, each in a process of its own, and
 prints the ratio of the medians.  4 x 256 tokens a step.
 
@@ -70,7 +70,7 @@ def main():
     bench = os.path.join(os.environ.get("B", "build/release"), "tests/bench/bench_train")
     ours, theirs = [], []
     for _ in range(rounds):
-        ours.append(run([bench, "q500", "1", threads], r": (\d+) tok/s"))
+        ours.append(run([bench, "qwen2.5-0.5b", "1", threads], r": (\d+) tok/s"))
         theirs.append(run([sys.executable, __file__, "0", threads], r"tok/s ([\d.]+)"))
         print(f"round: argosy {ours[-1]:.1f} tok/s, PyTorch {torch.__version__} {theirs[-1]:.1f} tok/s", flush=True)
     a, b = statistics.median(ours), statistics.median(theirs)

@@ -1,12 +1,11 @@
 /*
  * bench_train.c - training speed: forward, loss, backward and AdamW of a batch.
  *
- *   bench_train [SHAPE] [REPEATS] [THREADS]
+ *   bench_train [PRESET] [REPEATS] [THREADS]
  *
- * Shapes: quick (the quickstart's, packs of about 2000 tokens of sequences of
- * 60), s15 and m110 (8 x 256 tokens); all of them by default, m110 few times.
- * By name alone, for its 11 GB: q500, the shape of Qwen2.5-0.5B with
- * recomputation (4 x 256 tokens).
+ * Shapes are presets: quickstart (packs of about 2000 tokens of sequences of 60),
+ * s15 and m110 (8 x 256 tokens); all of them by default, m110 few times.
+ * By name alone, for its 11 GB: qwen2.5-0.5b, with recomputation (4 x 256 tokens).
  * Prints the median tokens/s of the whole step and the milliseconds of its
  * phases.  The timed window holds: rounding masters to bf16, packing them,
  * forward, cross entropy on every position, backward, AdamW.
@@ -16,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/preset.h"
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "common/math/bf16.h"
@@ -25,77 +25,15 @@
 #define REPEATS_MAX 101
 
 static const struct bench {
-    const char *name;
-    struct shape shape;
+    const char *preset; // whose shape it is (actor/preset.c)
     uint32_t n_sequences, sequence_length;
     int repeats;
     bool is_large; // only when named; with recomputation
 } benches[] = {
-    {"quick",
-     {.n_layers = 4,
-      .width = 128,
-      .n_heads = 4,
-      .n_kv_heads = 2,
-      .head_width = 32,
-      .ffn_width = 352,
-      .vocab_size = 64,
-      .context_length = 512,
-      .norm_epsilon = 1e-6f,
-      .rope_theta = 10000.0,
-      .qk_norm = true},
-     33,
-     60,
-     30,
-     false},
-    {"s15",
-     {.n_layers = 6,
-      .width = 384,
-      .n_heads = 6,
-      .n_kv_heads = 6,
-      .head_width = 64,
-      .ffn_width = 1024,
-      .vocab_size = 4096,
-      .context_length = 256,
-      .norm_epsilon = 1e-5f,
-      .rope_theta = 10000.0,
-      .tied_embeddings = true},
-     8,
-     256,
-     7,
-     false},
-    {"m110",
-     {.n_layers = 12,
-      .width = 768,
-      .n_heads = 12,
-      .n_kv_heads = 12,
-      .head_width = 64,
-      .ffn_width = 2048,
-      .vocab_size = 32000,
-      .context_length = 256,
-      .norm_epsilon = 1e-5f,
-      .rope_theta = 10000.0,
-      .tied_embeddings = true},
-     8,
-     256,
-     2,
-     false},
-    {"q500",
-     {.n_layers = 24,
-      .width = 896,
-      .n_heads = 14,
-      .n_kv_heads = 2,
-      .head_width = 64,
-      .ffn_width = 4864,
-      .vocab_size = 151936,
-      .context_length = 256,
-      .norm_epsilon = 1e-6f,
-      .rope_theta = 1e6,
-      .tied_embeddings = true,
-      .qkv_bias = true},
-     4,
-     256,
-     1,
-     true},
+    {"quickstart", 33, 60, 30, false},
+    {"s15", 8, 256, 7, false},
+    {"m110", 8, 256, 2, false},
+    {"qwen2.5-0.5b", 4, 256, 1, true},
 };
 
 enum phase { PHASE_LOAD, PHASE_FORWARD, PHASE_GRADIENT, PHASE_ADAMW, N_PHASES };
@@ -130,7 +68,7 @@ static void make_pack(struct bench_run *r, const struct bench *b)
     r->pack.items = take(n_rows, sizeof *r->pack.items);
     const struct rng_key key = {.seed = 1, .domain = RNG_TEST};
     for (uint32_t i = 0; i < n_rows; i++)
-        r->tokens[i] = rng_at(key, i, 0, 0).word[0] % b->shape.vocab_size;
+        r->tokens[i] = rng_at(key, i, 0, 0).word[0] % r->params.shape.vocab_size;
     for (uint32_t i = 0; i < b->n_sequences * pages_each; i++)
         r->pages[i] = i;
     for (uint32_t s = 0; s < b->n_sequences; s++) {
@@ -150,7 +88,10 @@ static void bench_init(struct bench_run *r, const struct bench *b, unsigned n_th
 {
     struct err err;
     memset(r, 0, sizeof *r);
-    CHECK(params_init(&r->params, &b->shape, &err) == 0);
+    const struct preset *preset = preset_find(b->preset);
+    CHECK(preset != NULL);
+    const struct shape shape = preset_shape(preset);
+    CHECK(params_init(&r->params, &shape, &err) == 0);
     make_pack(r, b);
     size_t n = r->params.n_elements;
     const struct gradient_limits limits = {.n_rows_max = r->pack.chunk.n_rows,
@@ -253,7 +194,7 @@ static void run_bench(const struct bench *b, int repeats, unsigned n_threads)
     printf("train,%s,params=%.2fM,tokens=%.0f,threads=%u: %.0f tok/s [%.0f-%.0f] n=%d, "
            "%.1f GFLOP/s by 6N; ms: load %.2f, forward+loss %.2f, backward %.2f, adamw %.2f; "
            "loss %.3f -> %.3f\n",
-           b->name, (double)r.params.n_elements / 1e6, tokens, pool_thread_count(r.pool),
+           b->preset, (double)r.params.n_elements / 1e6, tokens, pool_thread_count(r.pool),
            tokens / whole, tokens / slowest, tokens / fastest, repeats,
            6.0 * (double)r.params.n_elements * tokens / whole / 1e9,
            1e3 * median(seconds[PHASE_LOAD], repeats), 1e3 * forward_s,
@@ -272,7 +213,7 @@ int main(int argc, char **argv)
     if (repeats > REPEATS_MAX) repeats = REPEATS_MAX;
     for (size_t i = 0; i < sizeof benches / sizeof *benches; i++)
         if ((strcmp(only, "all") == 0 && !benches[i].is_large) ||
-            strcmp(only, benches[i].name) == 0)
+            strcmp(only, benches[i].preset) == 0)
             run_bench(&benches[i], repeats > 0 ? repeats : benches[i].repeats, n_threads);
     return 0;
 }
