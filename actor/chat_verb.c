@@ -14,6 +14,7 @@
 
 #include "actor/option_number.h"
 #include "actor/talker.h"
+#include "actor/text/line_reader.h"
 #include "actor/verbs.h"
 #include "common/base/log.h"
 #include "proto/messages.h"
@@ -107,16 +108,15 @@ static void write_text(void *context, struct view text)
 // 1 with a line without its end, 0 at the end of the input, -1.
 static int read_line(char **line, size_t *room, struct err *err)
 {
-    errno = 0;
-    ssize_t n = getline(line, room, stdin);
-    if (n < 0 && (errno != 0 || ferror(stdin)))
-        return err_set(err, ERR_IO, "standard input: %s", strerror(errno));
-    if (n < 0) return 0;
-    if ((size_t)n > LINE_BYTES_MAX)
+    size_t n;
+    const int got = line_read(stdin, LINE_BYTES_MAX, line, room, &n, err);
+    if (got < 0) return err_prefix(err, "standard input");
+    if (got == 0) return 0;
+    if (n > LINE_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "standard input: a line over %zu bytes", LINE_BYTES_MAX);
-    if (memchr(*line, '\0', (size_t)n) != NULL)
+    if (memchr(*line, '\0', n) != NULL)
         return err_set(err, ERR_FORMAT, "standard input: a 0 byte in a line");
-    while (n > 0 && ((*line)[n - 1] == '\n' || (*line)[n - 1] == '\r'))
+    while (n > 0 && (*line)[n - 1] == '\r')
         (*line)[--n] = '\0';
     return 1;
 }

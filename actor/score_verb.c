@@ -10,6 +10,7 @@
 
 #include "actor/option_number.h"
 #include "actor/score_rows.h"
+#include "actor/text/line_reader.h"
 #include "actor/verbs.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
@@ -170,14 +171,10 @@ static int read_chunk(struct scorer_run *r, struct err *err)
     for (r->n_rows = 0; r->n_rows < CHUNK_ROWS;) {
         struct score_row *row = &r->rows[r->n_rows];
         score_row_clear(row);
-        errno = 0;
-        const ssize_t n = getline(&row->line, &row->capacity_bytes, stdin);
-        if (n < 0 && ferror(stdin)) return err_set(err, ERR_IO, "read: %s", strerror(errno));
-        if (n < 0) return 0;
-        r->line++;
-        row->size_bytes = (size_t)n - (row->line[n - 1] == '\n');
-        row->line[row->size_bytes] = '\0';
-        row->number = r->line;
+        const int got = line_read(stdin, LINE_BYTES_MAX, &row->line, &row->capacity_bytes,
+                                  &row->size_bytes, err);
+        if (got <= 0) return got;
+        row->number = ++r->line;
         if (is_blank(row->line, row->size_bytes)) continue;
         if (row->size_bytes > LINE_BYTES_MAX) {
             row->is_bad = true;
